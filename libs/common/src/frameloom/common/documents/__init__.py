@@ -1,0 +1,36 @@
+"""The documents that MongoDB owns: jobs, tasks, and the fleet's announcements."""
+
+from frameloom.common.documents.fleet import FleetMember, Liveness, PipelineOffer, Service
+from frameloom.common.documents.job import JobDocument, JobEvent, JobStatus, MediaRef, TaskSummary
+from frameloom.common.documents.task import (
+    Artefact,
+    Attempt,
+    Failure,
+    FailureCategory,
+    Outcome,
+    TaskDocument,
+    TaskEvent,
+    TaskResult,
+    TaskState,
+)
+
+__all__ = [
+    "Artefact",
+    "Attempt",
+    "Failure",
+    "FailureCategory",
+    "FleetMember",
+    "JobDocument",
+    "JobEvent",
+    "JobStatus",
+    "Liveness",
+    "MediaRef",
+    "Outcome",
+    "PipelineOffer",
+    "Service",
+    "TaskDocument",
+    "TaskEvent",
+    "TaskResult",
+    "TaskState",
+    "TaskSummary",
+]

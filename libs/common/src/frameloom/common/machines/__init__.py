@@ -1,0 +1,1 @@
+"""The state machines of job, task and lease: pure functions over documents, without I/O."""

@@ -1,0 +1,227 @@
+"""The job's state machine: planning, folding tasks in, cancelling. Pure functions over the job document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from frameloom.common.clock import new_id, task_id
+from frameloom.common.documents.job import JobDocument, JobEvent, JobStatus, MediaRef, TaskSummary
+from frameloom.common.documents.task import TaskDocument, TaskEvent, TaskState
+from frameloom.common.machines.transition import Change, Refused
+
+
+class Reason(StrEnum):
+    """Why a job changes."""
+
+    PLAN = "plan"
+    FOLD = "fold"
+    REQUEST_CANCEL = "request_cancel"
+    TIDY = "tidy"
+
+
+_S = JobStatus
+LEGAL: dict[Reason, frozenset[JobStatus]] = {
+    Reason.PLAN: frozenset({_S.PENDING}),
+    Reason.FOLD: frozenset({_S.PENDING, _S.RUNNING}),
+    Reason.REQUEST_CANCEL: frozenset({_S.PENDING, _S.RUNNING, _S.CANCELLED}),
+    Reason.TIDY: frozenset({_S.COMPLETED, _S.FAILED, _S.CANCELLED}),
+}
+
+CANCELLED_MESSAGE = "Job cancelled by user request"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a client asked for."""
+
+    job_id: str
+    tenant: str
+    media: MediaRef
+    pipelines: tuple[str, ...]
+    config: dict[str, Any]
+    priority: int = 0
+
+
+def submit(submission: Submission, now: datetime) -> JobDocument:
+    """The new job document, with ``job.submitted`` as its first event."""
+    job = JobDocument(
+        id=submission.job_id,
+        tenant=submission.tenant,
+        media=submission.media,
+        config=submission.config,
+        selected_pipelines=submission.pipelines,
+        priority=submission.priority,
+        created_at=now,
+        updated_at=now,
+        rev=1,
+    )
+    return _emit(
+        job,
+        "job.submitted",
+        now,
+        pipelines=list(submission.pipelines),
+        video_filename=submission.media.filename,
+    )
+
+
+def plan_tasks(job: JobDocument, now: datetime) -> list[TaskDocument]:
+    """The tasks of a job, one per pipeline. Planning twice names the same tasks."""
+    return [
+        TaskDocument(
+            id=task_id(job.id, name),
+            job_id=job.id,
+            tenant=job.tenant,
+            pipeline=name,
+            priority=job.priority,
+            media=job.media,
+            config=config_of(job.config, name, job.selected_pipelines),
+            created_at=now,
+        )
+        for name in job.selected_pipelines
+    ]
+
+
+def config_of(config: dict[str, Any], pipeline: str, selected: Sequence[str]) -> dict[str, Any]:
+    """A pipeline's part of a job's configuration: the section of its name, else the whole.
+
+    The whole is meant only when no section names a selected pipeline, as VideoAnnotator reads it.
+    """
+    if any(name in config for name in selected):
+        section = config.get(pipeline, {})
+        return section if isinstance(section, dict) else {}
+    return config
+
+
+def planned(job: JobDocument, tasks: Sequence[TaskDocument], now: datetime) -> Change[JobDocument]:
+    """The job knows its tasks.
+
+    Raises:
+        Refused: The job is planned already, or over.
+    """
+    _allow(Reason.PLAN, job)
+    if job.planned or job.cancel_requested:
+        raise Refused(Reason.PLAN, f"{job.status}, planned {job.planned}, cancel {job.cancel_requested}")
+    summaries = tuple(TaskSummary(id=task.id, pipeline=task.pipeline) for task in tasks)
+    return Change(job, _next(job, now, planned=True, tasks=summaries))
+
+
+def fold(job: JobDocument, tasks: Iterable[TaskDocument], now: datetime) -> Change[JobDocument]:
+    """Brings the job up to date with its tasks: their pending events in order, then the status.
+
+    Folding the same task twice changes nothing, and the order of arrival does not matter.
+
+    Raises:
+        Refused: There is nothing new, or the job is over.
+    """
+    _allow(Reason.FOLD, job)
+    known = {summary.id: summary for summary in job.tasks}
+    news: list[TaskEvent] = []
+    for task in tasks:
+        summary = known.get(task.id)
+        if summary is None or task.rev <= summary.rev:
+            continue
+        news.extend(event for event in task.outbox if event.rev > summary.rev)
+        known[task.id] = _summary(task)
+    summaries = tuple(known[summary.id] for summary in job.tasks)
+    if summaries == job.tasks:
+        raise Refused(Reason.FOLD, f"{job.status}, nothing new")
+    after = _begin(_next(job, now, tasks=summaries), now)
+    for event in sorted(news, key=lambda event: event.time):
+        after = _emit(after, event.type, event.time, event_id=event.id, **event.data)
+    return Change(job, _end(after, now))
+
+
+def request_cancel(job: JobDocument, now: datetime) -> Change[JobDocument]:
+    """A client wants the job cancelled: the job is cancelled at once, its tasks follow.
+
+    Raises:
+        Refused: The job is over, or cancelled already.
+    """
+    _allow(Reason.REQUEST_CANCEL, job)
+    if job.status is JobStatus.CANCELLED:
+        raise Refused(Reason.REQUEST_CANCEL, job.status)
+    after = _next(
+        job,
+        now,
+        status=JobStatus.CANCELLED,
+        cancel_requested=True,
+        completed_at=now,
+        error_message=CANCELLED_MESSAGE,
+    )
+    return Change(job, _emit(after, "job.cancelled", now))
+
+
+def tidied(job: JobDocument, now: datetime) -> Change[JobDocument]:
+    """What the job no longer needs is gone from the bucket."""
+    _allow(Reason.TIDY, job)
+    if job.tidied:
+        raise Refused(Reason.TIDY, f"{job.status}, tidied")
+    return Change(job, _next(job, now, tidied=True))
+
+
+def _summary(task: TaskDocument) -> TaskSummary:
+    worker = task.attempts[-1].worker if task.attempts else None
+    number = task.attempts[-1].number if task.attempts else task.attempt
+    return TaskSummary(
+        id=task.id,
+        pipeline=task.pipeline,
+        rev=task.rev,
+        state=task.state,
+        attempt=number,
+        worker=worker,
+        started_at=task.started_at,
+        ended_at=task.ended_at,
+        failure=task.failure,
+        result=task.result,
+    )
+
+
+def _begin(job: JobDocument, now: datetime) -> JobDocument:
+    """The first task that a worker claims starts the job."""
+    if job.status is JobStatus.PENDING and any(s.started_at for s in job.tasks):
+        running = job.model_copy(update={"status": JobStatus.RUNNING, "started_at": now})
+        return _emit(running, "job.started", now)
+    return job
+
+
+def _end(job: JobDocument, now: datetime) -> JobDocument:
+    """The last task that ends ends the job."""
+    if not all(summary.state.terminal for summary in job.tasks):
+        return job
+    status, message = _verdict(job)
+    job = job.model_copy(update={"status": status, "completed_at": now, "error_message": message})
+    return _emit(job, f"job.{status}", now, **({"error_message": message} if message else {}))
+
+
+def _verdict(job: JobDocument) -> tuple[JobStatus, str | None]:
+    done = [summary for summary in job.tasks if summary.state is TaskState.COMPLETED]
+    failed = [summary for summary in job.tasks if summary.state is TaskState.FAILED]
+    if not failed:
+        return (JobStatus.COMPLETED, None) if done else (JobStatus.CANCELLED, CANCELLED_MESSAGE)
+    names = ", ".join(sorted(summary.pipeline for summary in failed))
+    if done:
+        return JobStatus.COMPLETED, f"Completed with errors. Failed pipelines: {names}"
+    reasons = list(dict.fromkeys(s.failure.message for s in failed if s.failure))
+    return JobStatus.FAILED, " ".join(["All pipelines failed.", *reasons])
+
+
+def _allow(reason: Reason, job: JobDocument) -> None:
+    if job.status not in LEGAL[reason]:
+        raise Refused(reason, job.status)
+
+
+def _next(job: JobDocument, now: datetime, **changes: Any) -> JobDocument:
+    return job.model_copy(update={**changes, "rev": job.rev + 1, "updated_at": now})
+
+
+def _emit(
+    job: JobDocument, kind: str, now: datetime, *, event_id: str | None = None, **data: Any
+) -> JobDocument:
+    event = JobEvent(id=event_id or new_id(), seq=job.seq + 1, type=kind, time=now, data=data)
+    return job.model_copy(
+        update={"events": (*job.events, event), "seq": event.seq, "relay_due": True, "updated_at": now}
+    )

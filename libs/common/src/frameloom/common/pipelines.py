@@ -1,0 +1,105 @@
+"""What a pipeline tells the rest of the system: metadata, outputs, and the rows it streams.
+
+The worker that runs a pipeline announces its :class:`PipelineInfo`; the gateway shows it, validates
+configurations against its JSON schema, and the results service assembles what its
+:class:`ArtefactSpec` names. No service needs the pipeline's code for that.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Row = dict[str, Any]
+"""One annotation row, as it stands in the final file (JSON types only)."""
+
+
+class Output(BaseModel):
+    """A declared output: a format of the field and the kinds of annotation in it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    format: str
+    types: tuple[str, ...]
+
+
+class PipelineInfo(BaseModel):
+    """Registry entry of one pipeline, with the fields of the VideoAnnotator taxonomy."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    version: str
+    display_name: str
+    description: str
+    pipeline_family: str
+    variant: str
+    tasks: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    backends: tuple[str, ...] = ()
+    stability: Literal["experimental", "beta", "stable"] = "beta"
+    outputs: tuple[Output, ...] = ()
+    config_schema: dict[str, Any] = Field(default_factory=dict)
+    """JSON schema (2020-12) of the pipeline's configuration model."""
+    examples: tuple[dict[str, Any], ...] = ()
+
+
+class Item(BaseModel):
+    """One streamed row and the list of the artefact that it belongs to (``annotations``, ``images``)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    list: str
+    row: Row
+
+
+class ArtefactSpec(BaseModel):
+    """How the results service writes one file from the streamed rows.
+
+    The file is a JSON object: the keys of ``head`` first, then each list of ``lists`` in order,
+    filled by streaming over the chunks, then the keys of ``tail``. ``copies`` maps a further list to
+    the list whose rows it repeats (the scene file has ``scenes`` beside ``annotations``).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    suffix: str
+    """Appended to the stem of the media file: ``_face_detections.json``."""
+    format: str = "COCO"
+    media_type: str = "application/json"
+    head: dict[str, Any] = Field(default_factory=dict)
+    lists: tuple[str, ...] = ("annotations", "images")
+    copies: dict[str, str] = Field(default_factory=dict)
+    tail: dict[str, Any] = Field(default_factory=dict)
+    counted: str = "annotations"
+    """The list whose length is the artefact's annotation count."""
+
+
+class MediaInfo(BaseModel):
+    """What probing a media file told: of the first video stream, unless said otherwise."""
+
+    model_config = ConfigDict(frozen=True)
+
+    container: str
+    codec: str
+    width: int
+    height: int
+    fps: float
+    """Average frame rate, frames per second."""
+    duration_seconds: float
+    frames_estimated: int
+    has_audio: bool = False
+    rotation_degrees: int = 0
+
+
+class Progress(BaseModel):
+    """How far a task is: media seconds done and in all, and a word for the stage."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stage: str
+    fraction: float = Field(ge=0.0, le=1.0)
+    frames_done: int = 0
+    media_seconds_done: float = 0.0

@@ -1,0 +1,67 @@
+"""What the services need of the object store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What the store tells of an object without sending it."""
+
+    key: str
+    size_bytes: int
+    etag: str
+    content_type: str | None = None
+    modified: datetime | None = None
+
+
+class ObjectStore(Protocol):
+    """Holds bytes under keys. A put is atomic: a reader sees the whole object or none."""
+
+    async def put(self, key: str, body: bytes, content_type: str) -> None:
+        """Stores a small object held in memory."""
+        ...
+
+    async def put_file(self, key: str, path: Path, content_type: str) -> None:
+        """Stores a file, in parts when it is large."""
+        ...
+
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes], content_type: str) -> int:
+        """Stores a stream of unknown length with bounded memory; answers its size in bytes.
+
+        Nothing is stored when the stream raises; its exception passes through.
+        """
+        ...
+
+    async def info(self, key: str) -> ObjectInfo:
+        """Facts of an object.
+
+        Raises:
+            ObjectNotFoundError: There is none.
+        """
+        ...
+
+    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """Streams an object, or a range of it.
+
+        Raises:
+            ObjectNotFoundError: There is none.
+        """
+        ...
+
+    async def fetch(self, key: str, path: Path) -> None:
+        """Stores an object as a file; the file appears whole or not at all."""
+        ...
+
+    async def keys(self, prefix: str) -> list[str]:
+        """The keys that begin with ``prefix``, in order."""
+        ...
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Removes objects; those that are not there count as removed."""
+        ...

@@ -1,0 +1,145 @@
+"""What the services need of the document database. Every query of a collection has its name here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from frameloom.common.documents import (
+    FleetMember,
+    JobDocument,
+    JobStatus,
+    PipelineOffer,
+    TaskDocument,
+)
+from frameloom.common.machines.transition import Change
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """One page of jobs, oldest first, and how many there are in all. Jobs come without their event logs."""
+
+    jobs: tuple[JobDocument, ...]
+    total: int
+
+
+class JobStore(Protocol):
+    """The jobs."""
+
+    async def insert(self, job: JobDocument) -> None:
+        """Stores a new job, durably."""
+        ...
+
+    async def get(self, job_id: str) -> JobDocument | None:
+        """The job, or None."""
+        ...
+
+    async def apply(self, change: Change[JobDocument]) -> JobDocument | None:
+        """Writes a change if the job is still as it was. None: it is not; decide again."""
+        ...
+
+    async def page(self, *, tenant: str, status: JobStatus | None, skip: int, limit: int) -> JobPage:
+        """A tenant's jobs, oldest first."""
+        ...
+
+    async def queue_position(self, job: JobDocument) -> int:
+        """How many pending jobs were created before this one, plus one."""
+        ...
+
+    async def relay_due(self, limit: int) -> list[JobDocument]:
+        """Jobs with events that are not known to be in Kafka."""
+        ...
+
+    async def mark_relayed(self, relayed: Sequence[tuple[str, int]]) -> None:
+        """(job id, sequence) pairs: everything up to the sequence is in Kafka."""
+        ...
+
+    async def unplanned(self, older_than_seconds: float, limit: int) -> list[JobDocument]:
+        """Pending jobs that nobody has planned for a while."""
+        ...
+
+    async def untidied(self, limit: int) -> list[JobDocument]:
+        """Jobs that are over and whose leftovers may still lie in the bucket."""
+        ...
+
+    async def changed_since(self, tenant: str, since: datetime, limit: int) -> list[JobDocument]:
+        """A tenant's jobs that changed at or after this time, with their event logs, oldest change first."""
+        ...
+
+
+class TaskStore(Protocol):
+    """The tasks."""
+
+    async def insert_missing(self, tasks: Sequence[TaskDocument]) -> None:
+        """Stores new tasks; those already there stay as they are."""
+        ...
+
+    async def get(self, task_id: str) -> TaskDocument | None:
+        """The task, or None."""
+        ...
+
+    async def apply(self, change: Change[TaskDocument]) -> TaskDocument | None:
+        """Writes a change if the task is still as it was and the guard holds. None: it did not."""
+        ...
+
+    async def of_job(self, job_id: str) -> list[TaskDocument]:
+        """All tasks of a job."""
+        ...
+
+    async def pending_fold(self, limit: int) -> list[TaskDocument]:
+        """Tasks with events that their job has not seen."""
+        ...
+
+    async def mark_folded(self, folded: Sequence[tuple[str, int]]) -> None:
+        """(task id, rev) pairs: if a task is still at this rev, its outbox is empty now."""
+        ...
+
+    async def lease_expired(self, limit: int) -> list[TaskDocument]:
+        """Tasks whose lease has run out, by the database's clock."""
+        ...
+
+    async def waiting(self, pipeline: str, limit_per_tenant: int) -> list[TaskDocument]:
+        """Queued tasks of a pipeline that are eligible and not dispatched: each tenant's first ones."""
+        ...
+
+    async def waiting_pipelines(self) -> set[str]:
+        """Pipelines that have queued tasks."""
+        ...
+
+    async def unclaimed(self, pipeline: str) -> list[TaskDocument]:
+        """Queued tasks of a pipeline whose message is out and has led to no claim yet."""
+        ...
+
+    async def running_by_owner(self) -> dict[str, int]:
+        """How many tasks each worker runs."""
+        ...
+
+    async def running_by_tenant(self, pipeline: str) -> dict[str, int]:
+        """How many tasks of a pipeline run, by tenant."""
+        ...
+
+
+class FleetStore(Protocol):
+    """The announcements of processes and pipelines."""
+
+    async def announce(self, member: FleetMember) -> None:
+        """Says that a process lives; the database stamps the time."""
+        ...
+
+    async def leave(self, member_id: str) -> None:
+        """The process ends in order."""
+        ...
+
+    async def live(self) -> list[FleetMember]:
+        """Processes seen lately, by the database's clock."""
+        ...
+
+    async def offer(self, offers: Sequence[PipelineOffer]) -> None:
+        """Says which pipelines there are."""
+        ...
+
+    async def offers(self) -> list[PipelineOffer]:
+        """Every pipeline that was ever offered, by name."""
+        ...
