@@ -40,7 +40,9 @@ def main() -> int:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        sys.stderr.write(f"{path} exists already, and the servers may use its secrets: nothing was changed.\n")
+        sys.stderr.write(
+            f"{path} exists already, and the servers may use its secrets: nothing was changed.\n"
+        )
         return 1
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(fill(EXAMPLE.read_text(encoding="utf-8")))

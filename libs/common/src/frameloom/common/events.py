@@ -7,6 +7,7 @@ may add some.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, Self
@@ -14,7 +15,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from frameloom.common.clock import new_id
-from frameloom.common.documents.task import Failure, MediaRef
+from frameloom.common.documents.task import MediaRef, TaskDocument
 from frameloom.common.errors import PoisonMessageError
 from frameloom.common.pipelines import ArtefactSpec, Item, Progress
 
@@ -77,6 +78,13 @@ class TaskChanged(Event):
     pipeline: str
     rev: int
     state: str
+
+    @classmethod
+    def of(cls, task: TaskDocument) -> Self:
+        """The wake-up for a task that was just written."""
+        return cls(
+            job_id=task.job_id, task_id=task.id, pipeline=task.pipeline, rev=task.rev, state=task.state
+        )
 
     @property
     def subject(self) -> str:
@@ -197,7 +205,29 @@ class DeadLetter(Event):
     reason: str
     headers: dict[str, str] = Field(default_factory=dict)
     body_base64: str
-    failure: Failure | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        consumer: str,
+        topic: str,
+        partition: int,
+        offset: int,
+        reason: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+    ) -> Self:
+        """The letter for a message that could not be handled."""
+        return cls(
+            consumer=consumer,
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            reason=reason,
+            headers=dict(headers),
+            body_base64=base64.b64encode(body or b"").decode(),
+        )
 
     @property
     def subject(self) -> str:

@@ -55,7 +55,7 @@ class FailureCategory(StrEnum):
 
     @property
     def input_at_fault(self) -> bool:
-        """The media itself can not be read: no other worker will fare better, and nothing is worth keeping."""
+        """The media itself can not be read: no other worker will fare better, nothing is worth keeping."""
         return self in {FailureCategory.PARSE_ERROR, FailureCategory.DECODE_ERROR}
 
 
@@ -137,7 +137,7 @@ class MediaRef(Part):
 
 
 class TaskDocument(Document):
-    """One task. Every change raises ``rev``; every claim raises ``epoch``, which fences the older ones off."""
+    """One task. Every change raises ``rev``; every claim raises ``epoch``, which fences older ones off."""
 
     job_id: str
     tenant: str

@@ -6,7 +6,6 @@ FastStream polls and calls; the offset is committed by us, after the handler has
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -134,14 +133,14 @@ class Guarded:
             reason=str(error),
             exc_info=None if expected else error,
         )
-        letter = DeadLetter(
+        letter = DeadLetter.of(
             consumer=self._consumption.name,
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
             reason=f"{type(error).__name__}: {error}",
             headers=headers,
-            body_base64=base64.b64encode(record.value or b"").decode(),
+            body=record.value,
         )
         try:
             await self._publish(letter, self._dead_letters)

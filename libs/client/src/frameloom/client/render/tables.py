@@ -1,0 +1,143 @@
+"""The tables of the commands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from frameloom.client.models import Job, JobPage, Pipeline
+from frameloom.client.render.output import shown
+from frameloom.client.reports import Report
+
+_COLOURS = {
+    "completed": "green",
+    "failed": "red",
+    "cancelled": "yellow",
+    "running": "cyan",
+    "waiting": "dim",
+    "pending": "dim",
+    "ok": "green",
+    "warn": "yellow",
+    "fail": "red",
+}
+
+
+def word(text: str) -> Text:
+    """A status in its colour."""
+    return Text(shown(text), style=_COLOURS.get(text, ""))
+
+
+def _plain(text: object) -> Text:
+    return Text("" if text is None else shown(text))
+
+
+def _table(*columns: str, right: Sequence[str] = ()) -> Table:
+    """Lines on a terminal; bare columns in a pipe, where a program may cut them."""
+    seen = sys.stdout.isatty()
+    table = Table(box=box.SIMPLE_HEAD if seen else None, pad_edge=False, show_edge=False)
+    for name in columns:
+        table.add_column(
+            name, justify="right" if name in right else "left", overflow="fold", header_style="bold"
+        )
+    return table
+
+
+def jobs_table(page: JobPage) -> Table:
+    """The list of jobs."""
+    table = _table("JOB", "STATUS", "VIDEO", "SIZE", "PIPELINES", "CREATED", "NOTE", right=("SIZE",))
+    for job in page.jobs:
+        table.add_row(
+            _plain(job.id),
+            word(job.status),
+            _plain(job.video_filename),
+            _plain("" if job.video_size_bytes is None else size(job.video_size_bytes)),
+            _plain(", ".join(job.selected_pipelines or ())),
+            _plain("" if job.created_at is None else moment(job.created_at)),
+            _plain(job.error_message or _place(job)),
+        )
+    return table
+
+
+def _place(job: Job) -> str:
+    return f"number {job.queue_position} in the queue" if job.queue_position else ""
+
+
+def results_table(reports: Sequence[Report]) -> Table:
+    """One row for each pipeline; of several jobs with their videos in front."""
+    labelled = len(reports) > 1
+    tried = any(len(one.attempts) > 1 for report in reports for one in report.pipelines.values())
+    columns = ["VIDEO"] * labelled + ["PIPELINE", "STATUS"] + ["ATTEMPTS"] * tried
+    numbers = ("ATTEMPTS", "ANNOTATIONS", "SECONDS")
+    table = _table(*columns, "ANNOTATIONS", "SECONDS", "FILE", right=numbers)
+    for report in reports:
+        for name, one in report.pipelines.items():
+            cells = [_plain(report.label)] * labelled + [_plain(name), word(one.status)]
+            cells += [_plain(len(one.attempts) or 1)] * tried
+            seconds = "" if one.processing_time is None else f"{one.processing_time:.2f}"
+            files = Text("\n").join(_plain(entry) for entry in report.file_names(name))
+            table.add_row(*cells, _plain(one.annotation_count), _plain(seconds), files)
+    return table
+
+
+def pipelines_table(pipelines: Iterable[Pipeline]) -> Table:
+    """The short list of pipelines."""
+    table = _table("PIPELINE", "READY", "STABILITY", "OUTPUTS", "DESCRIPTION")
+    for one in pipelines:
+        table.add_row(
+            _plain(one.name),
+            Text("yes", style="green") if one.enabled else Text("no", style="yellow"),
+            _plain(one.stability),
+            _plain(", ".join(str(output.get("format", "?")) for output in one.outputs)),
+            _plain(one.description),
+        )
+    return table
+
+
+def settings_table(one: Pipeline) -> Table:
+    """The settings that a pipeline takes, from either kind of schema."""
+    table = _table("SETTING", "TYPE", "DEFAULT", "RANGE", "MEANING")
+    schema = one.config_schema
+    properties = schema.get("properties", schema)
+    for key, facts in properties.items() if isinstance(properties, dict) else ():
+        if not isinstance(facts, dict):
+            continue
+        kinds = [facts.get("type") or "/".join(str(a.get("type")) for a in facts.get("anyOf", ()))]
+        table.add_row(
+            _plain(key),
+            _plain(kinds[0]),
+            _plain(facts.get("default")),
+            _plain(_range(facts)),
+            _plain(facts.get("description")),
+        )
+    return table
+
+
+def _range(facts: dict[str, object]) -> str:
+    if isinstance(facts.get("enum"), list):
+        return ", ".join(str(value) for value in facts["enum"])  # type: ignore[attr-defined]
+    low = facts.get("minimum", facts.get("exclusiveMinimum"))
+    high = facts.get("maximum", facts.get("exclusiveMaximum"))
+    if low is None and high is None:
+        return ""
+    return f"{'' if low is None else low}..{'' if high is None else high}"
+
+
+def size(count: int) -> str:
+    """Bytes for people, in binary units."""
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TiB"
+
+
+def moment(when: datetime) -> str:
+    """A time in the user's zone, to the second; the API's times without a zone are UTC."""
+    aware = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return aware.astimezone().strftime("%Y-%m-%d %H:%M:%S")

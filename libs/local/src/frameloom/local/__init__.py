@@ -1,0 +1,1 @@
+"""The embedded stack: three real servers from Python wheels, and every service, in one terminal."""

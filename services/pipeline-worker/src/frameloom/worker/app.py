@@ -1,0 +1,139 @@
+"""Wiring: settings to adapters to slots to the intake."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+
+import structlog
+
+from frameloom.common.adapters.kafka import Intake, Kafka
+from frameloom.common.adapters.mongo import Mongo, MongoFleetStore, MongoTaskStore
+from frameloom.common.adapters.s3 import S3ObjectStore
+from frameloom.common.clock import SystemClock
+from frameloom.common.documents import Liveness, PipelineOffer, Service
+from frameloom.common.errors import ConfigurationError, FrameloomError
+from frameloom.common.machines.retry import RetryPolicy
+from frameloom.common.machines.task import TaskMachine
+from frameloom.common.service import Announcer, Shutdown
+from frameloom.common.settings import (
+    FleetSettings,
+    KafkaSettings,
+    LeaseSettings,
+    MongoSettings,
+    S3Settings,
+    load,
+)
+from frameloom.worker.child.process import ChildProcess
+from frameloom.worker.claims import Claims
+from frameloom.worker.errors import TaskError
+from frameloom.worker.execution import Execution
+from frameloom.worker.intake import Worker
+from frameloom.worker.media_cache import MediaCache
+from frameloom.worker.settings import WorkerSettings
+from frameloom.worker.slots import Slot
+
+_GROUP = "workers"
+log = structlog.get_logger(__name__)
+
+
+async def main(shutdown: Shutdown) -> None:
+    """Runs the worker until it is asked to end."""
+    clock = SystemClock()
+    settings, lease, kafka_settings = load(WorkerSettings), load(LeaseSettings), load(KafkaSettings)
+    fleet_settings = load(FleetSettings)
+    kafka = Kafka(kafka_settings, Service.WORKER)
+    slots = [Slot(settings.extra_pipelines, settings.child_start_seconds) for _ in range(settings.slots)]
+    async with AsyncExitStack() as stack:
+        # The children import for a second or more: they start while the connections are made.
+        starting = asyncio.gather(*(slot.child() for slot in slots))
+        stack.push_async_callback(_reset, slots, starting)
+        mongo = await stack.enter_async_context(Mongo.connected(load(MongoSettings)))
+        objects = await stack.enter_async_context(S3ObjectStore.connected(load(S3Settings)))
+        fleet = MongoFleetStore(mongo, fleet_settings.live_within_seconds)
+        await _ready(starting)
+        names = _chosen(settings.pipelines, slots[0].offers)
+        await stack.enter_async_context(kafka.running(kafka.topics.of_pipelines(names)))
+        await fleet.offer([offer for offer in slots[0].offers if offer.id in names or not offer.available])
+        announcer = Announcer(fleet, fleet_settings, Service.WORKER, clock)
+        announcer.member = announcer.member.model_copy(
+            update={"slots": settings.slots, "pipelines": tuple(names)}
+        )
+        machine = TaskMachine(RetryPolicy(), lease.seconds, lease.finalize_seconds)
+        me = announcer.member.id
+        claims = Claims(MongoTaskStore(mongo), kafka, kafka.topics.task_events, machine, me, clock)
+        cache = MediaCache(objects, settings.cache_dir, settings.cache_bytes)
+        execution = Execution(claims, cache, kafka, kafka.topics, me, settings.task_timeout_seconds, clock)
+        worker = Worker(slots, claims, execution, kafka, kafka.topics.dead_letters, clock)
+        await stack.enter_async_context(announcer.running())
+        await _take_until(shutdown, worker, kafka, kafka_settings, names, announcer)
+        announcer.update(liveness=Liveness.DRAINING, assignment={})
+        await worker.drain(settings.grace_seconds)
+
+
+async def _take_until(
+    shutdown: Shutdown,
+    worker: Worker,
+    kafka: Kafka,
+    settings: KafkaSettings,
+    names: Sequence[str],
+    announcer: Announcer,
+) -> None:
+    """Takes tasks until the process is asked to end; then leaves the group, so that others take over."""
+
+    def assigned() -> None:
+        announcer.update(assignment=intake.assignment())
+
+    async with Intake.opened(
+        settings,
+        [kafka.topics.tasks(name) for name in names],
+        group=_GROUP,
+        room=worker.room,
+        assigned=assigned,
+    ) as intake:
+        log.info("taking tasks", pipelines=list(names), slots=worker.room())
+        taking = asyncio.create_task(worker.take(intake), name="intake")
+        asked = asyncio.create_task(shutdown.wait())
+        await asyncio.wait({taking, asked}, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if taking.done():
+            taking.result()
+        taking.cancel()
+        with suppress(asyncio.CancelledError):
+            await taking
+
+
+async def _ready(starting: asyncio.Future[list[ChildProcess]]) -> None:
+    try:
+        await starting
+    except TaskError as error:
+        raise FrameloomError(error.message, hint="The worker's log above tells what failed.") from error
+
+
+async def _reset(slots: Sequence[Slot], starting: asyncio.Future[list[ChildProcess]]) -> None:
+    starting.cancel()
+    with suppress(asyncio.CancelledError, TaskError):
+        await starting
+    for slot in slots:
+        await slot.reset()
+
+
+def _chosen(wanted: Sequence[str], offers: Sequence[PipelineOffer]) -> list[str]:
+    """The pipelines to run: those asked for, else all that can run here.
+
+    Raises:
+        ConfigurationError: One asked for is not installed or can not run here; or none can.
+    """
+    known = {offer.id: offer for offer in offers}
+    if unknown := [name for name in wanted if name not in known]:
+        raise ConfigurationError(
+            f"No such pipeline: {', '.join(unknown)}", hint=f"Installed are: {', '.join(sorted(known))}"
+        )
+    if lame := [known[name] for name in wanted if not known[name].available]:
+        raise ConfigurationError("; ".join(f"{offer.id} can not run here: {offer.reason}" for offer in lame))
+    names = list(wanted) or [offer.id for offer in offers if offer.available]
+    if not names:
+        reasons = "; ".join(f"{offer.id}: {offer.reason}" for offer in offers)
+        raise ConfigurationError(f"No pipeline can run here. {reasons}")
+    return names

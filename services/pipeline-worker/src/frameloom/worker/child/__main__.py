@@ -1,0 +1,163 @@
+"""The child's side: waits for requests, runs pipelines, answers. Blocking code; ended by a kill."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import sys
+import threading
+import time
+from collections.abc import Sequence
+
+import structlog
+from frameloom.worker.pipelines.base import Pipeline
+from frameloom.worker.pipelines.registry import available, load_pipelines
+from frameloom.worker.pipelines.runner import run
+
+from frameloom.common.documents import FailureCategory, PipelineOffer
+from frameloom.common.logging import configure_logging
+from frameloom.common.pipelines import Item, Progress
+from frameloom.common.settings import LogSettings, load
+from frameloom.worker.child.chunker import Chunker
+from frameloom.worker.child.protocol import (
+    LENGTH,
+    REQUEST,
+    Chunk,
+    Describe,
+    Description,
+    Done,
+    Failed,
+    Progressed,
+    Run,
+    pack,
+)
+from frameloom.worker.errors import TaskError
+from frameloom.worker.models.store import ModelStore
+
+_PROGRESS_SECONDS = 0.2
+log = structlog.get_logger(__name__)
+
+
+class Child:
+    """Serves one parent until it goes away."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._models = ModelStore.default()
+        self._pipelines: dict[str, type[Pipeline]] | None = None
+        self._last_progress = 0.0
+
+    def serve(self) -> None:
+        """Answers requests, one at a time."""
+        while (request := self._receive()) is not None:
+            if isinstance(request, Describe):
+                self._describe(request)
+            else:
+                self._run(request)
+
+    def _describe(self, request: Describe) -> None:
+        self._pipelines = load_pipelines(request.extra_pipelines)
+        offers = []
+        for name, pipeline in sorted(self._pipelines.items()):
+            usable, reason = available(pipeline, self._models)
+            info = pipeline.info.model_copy(update={"config_schema": pipeline.Config.model_json_schema()})
+            offers.append(PipelineOffer(id=name, info=info, available=usable, reason=reason))
+        self._send(Description(offers=tuple(offers)))
+
+    def _run(self, request: Run) -> None:
+        try:
+            self._send(self._annotate(request))
+        except TaskError as error:
+            self._send(Failed(category=error.category, message=error.message))
+        except MemoryError:
+            self._send(
+                Failed(category=FailureCategory.MEMORY_PRESSURE, message="The worker ran out of memory.")
+            )
+        except Exception as error:  # a pipeline may raise anything, and the parent must hear of it
+            log.exception("pipeline failed", pipeline=request.pipeline)
+            self._send(
+                Failed(
+                    category=FailureCategory.SYSTEM,
+                    message=f"The pipeline {request.pipeline} failed: {type(error).__name__}: {error}",
+                )
+            )
+
+    def _annotate(self, request: Run) -> Done:
+        assert self._pipelines is not None, "the parent describes first"
+        kind = self._pipelines[request.pipeline]
+        pipeline = kind.configured(request.config, self._models, request.stem)
+        chunker = Chunker()
+
+        def emit(items: Sequence[Item], start: float, end: float) -> None:
+            self._send_all(chunker.add(items, start, end, time.monotonic()))
+
+        summary = run(pipeline, request.path, emit=emit, progress=self._progress)
+        self._send_all(chunker.rest())
+        return Done(
+            frames=summary.frames,
+            media_seconds=summary.media_seconds,
+            decoder=summary.backend,
+            models=summary.models,
+            pipeline_version=kind.info.version,
+            config=pipeline.config.model_dump(mode="json"),
+            artefacts=summary.artefacts,
+        )
+
+    def _progress(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now - self._last_progress >= _PROGRESS_SECONDS or progress.fraction >= 1.0:
+            self._last_progress = now
+            self._send(Progressed(progress=progress))
+
+    def _send_all(self, chunks: Sequence[Chunk]) -> None:
+        for chunk in chunks:
+            self._send(chunk)
+
+    def _send(self, message: Description | Chunk | Progressed | Done | Failed) -> None:
+        self._connection.sendall(pack(message))
+
+    def _receive(self) -> Describe | Run | None:
+        head = self._exactly(LENGTH.size)
+        if head is None:
+            return None
+        body = self._exactly(LENGTH.unpack(head)[0])
+        return None if body is None else REQUEST.validate_json(body)
+
+    def _exactly(self, size: int) -> bytes | None:
+        parts: list[bytes] = []
+        while size:
+            part = self._connection.recv(size)
+            if not part:
+                return None
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+
+def _end_with_parent(connection: socket.socket) -> None:
+    """Ends this process when the parent's end of the socket closes, whatever the pipeline is doing.
+
+    A killed worker can not end its children. Without this they would compute on for nobody.
+    """
+    hangup = select.POLLHUP | getattr(select, "POLLRDHUP", 0)
+    poll = select.poll()
+    poll.register(connection.fileno(), hangup)
+
+    def watch() -> None:
+        poll.poll()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def main() -> None:
+    """Serves the parent on the socket whose number is the first argument."""
+    configure_logging("worker-child", load(LogSettings))
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    _end_with_parent(connection)
+    Child(connection).serve()
+
+
+if __name__ == "__main__":
+    main()

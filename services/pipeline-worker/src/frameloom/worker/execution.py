@@ -1,0 +1,205 @@
+"""One attempt at a task, from the claim to the hand-over."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from frameloom.common import __version__
+from frameloom.common.clock import Clock
+from frameloom.common.documents import Failure, FailureCategory, TaskDocument
+from frameloom.common.errors import TransientError
+from frameloom.common.events import AnnotationChunk, AnnotationsFinished, Provenance, TaskProgressed
+from frameloom.common.pipelines import Progress
+from frameloom.common.ports.broker import Publisher
+from frameloom.common.topics import Topics
+from frameloom.worker.child.process import ChildDiedError
+from frameloom.worker.child.protocol import Chunk, Done, Failed, Progressed, Run
+from frameloom.worker.claims import Claims
+from frameloom.worker.errors import TaskError
+from frameloom.worker.lease import Lease, Stop
+from frameloom.worker.media_cache import MediaCache
+from frameloom.worker.slots import Slot
+
+log = structlog.get_logger(__name__)
+
+
+class Execution:
+    """Runs attempts. One instance serves all slots."""
+
+    def __init__(
+        self,
+        claims: Claims,
+        media: MediaCache,
+        publisher: Publisher,
+        topics: Topics,
+        worker: str,
+        timeout_seconds: float,
+        clock: Clock,
+    ) -> None:
+        self._claims = claims
+        self._media = media
+        self._publisher = publisher
+        self._topics = topics
+        self._worker = worker
+        self._timeout_seconds = timeout_seconds
+        self._clock = clock
+
+    async def run(self, task: TaskDocument, slot: Slot) -> None:
+        """Runs a claimed task to its end, whatever that is. A cancellation gives the task back."""
+        attempt = _Attempt(task, slot, self._clock)
+        lease = Lease(self._claims, task, task.deadline_seconds or self._timeout_seconds)
+        work = asyncio.create_task(self._work(attempt, lease), name=f"work {task.id}")
+        keeper = asyncio.create_task(lease.kept(), name=f"lease {task.id}")
+        try:
+            await asyncio.wait({work, keeper}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                await self._end(task, work)
+            else:
+                await self._stop(task, slot, work, keeper.result())
+        except asyncio.CancelledError:
+            await _cancelled(work)
+            await slot.reset()
+            await self._claims.release(task)
+            log.info("given back", task_id=task.id)
+            raise
+        finally:
+            await _cancelled(keeper)
+
+    async def _work(self, attempt: _Attempt, lease: Lease) -> None:
+        """Streams the annotations out. Raises what the attempt fails of."""
+        task = attempt.task
+        async with self._media.held(task.media) as path:
+            child = await attempt.slot.child()
+            await child.send(
+                Run(pipeline=task.pipeline, config=task.config, path=str(path), stem=task.media.stem)
+            )
+            while True:
+                reply = await child.receive()
+                if isinstance(reply, Chunk):
+                    await self._send_chunk(attempt, reply)
+                elif isinstance(reply, Progressed):
+                    lease.progress = reply.progress
+                    attempt.tell(self._tell_progress(task, reply.progress))
+                elif isinstance(reply, Failed):
+                    raise TaskError(reply.category, reply.message)
+                elif isinstance(reply, Done):
+                    await self._hand_over(attempt, reply)
+                    return
+
+    async def _send_chunk(self, attempt: _Attempt, chunk: Chunk) -> None:
+        event = AnnotationChunk(
+            job_id=attempt.task.job_id,
+            task_id=attempt.task.id,
+            epoch=attempt.task.epoch,
+            seq=attempt.chunks,
+            start_seconds=chunk.start_seconds,
+            end_seconds=chunk.end_seconds,
+            items=chunk.items,
+        )
+        await self._publisher.publish(event, self._topics.annotations)
+        attempt.chunks += 1
+
+    async def _hand_over(self, attempt: _Attempt, done: Done) -> None:
+        """Ends the worker's part: first the document, then the message that the end of chunks is reached."""
+        task = attempt.task
+        if await self._claims.finish(task) is None:
+            log.info("not ours any more", task_id=task.id, epoch=task.epoch)
+            return
+        finished = AnnotationsFinished(
+            job_id=task.job_id,
+            task_id=task.id,
+            epoch=task.epoch,
+            chunks=attempt.chunks,
+            media=task.media,
+            media_seconds=done.media_seconds,
+            artefacts=done.artefacts,
+            provenance=Provenance(
+                input_sha256=task.media.sha256,
+                pipeline=task.pipeline,
+                pipeline_version=done.pipeline_version,
+                models=done.models,
+                config=done.config,
+                decoder=done.decoder,
+                frameloom_version=__version__,
+                worker=self._worker,
+                started_at=attempt.started_at,
+                ended_at=self._clock.now(),
+            ),
+        )
+        await self._publisher.publish(finished, self._topics.annotations)
+        log.info("handed over", task_id=task.id, frames=done.frames, chunks=attempt.chunks)
+
+    async def _end(self, task: TaskDocument, work: asyncio.Task[None]) -> None:
+        """The work ended by itself: well, or with what it raised."""
+        error = work.exception()
+        if error is None:
+            return
+        failure = _failure(error)
+        log.warning(
+            "attempt failed", task_id=task.id, category=failure.category.value, reason=failure.message
+        )
+        await self._claims.fail(task, failure)
+
+    async def _stop(self, task: TaskDocument, slot: Slot, work: asyncio.Task[None], why: Stop) -> None:
+        """The lease says that the work must stop: the child goes first, then the document tells."""
+        await _cancelled(work)
+        await slot.reset()
+        log.warning("stopped", task_id=task.id, why=why.value)
+        if why is Stop.CANCELLED:
+            await self._claims.cancel(task)
+        elif why is Stop.DEADLINE:
+            seconds = task.deadline_seconds or self._timeout_seconds
+            message = f"The pipeline did not end within {seconds:g} s."
+            await self._claims.fail(task, Failure(category=FailureCategory.WORKER_TIMEOUT, message=message))
+
+    async def _tell_progress(self, task: TaskDocument, progress: Progress) -> None:
+        event = TaskProgressed(
+            job_id=task.job_id,
+            tenant=task.tenant,
+            task_id=task.id,
+            pipeline=task.pipeline,
+            epoch=task.epoch,
+            progress=progress,
+        )
+        with suppress(TransientError):  # telemetry: the next one tells more
+            await self._publisher.publish(event, self._topics.progress)
+
+
+class _Attempt:
+    """What one attempt keeps while it runs."""
+
+    def __init__(self, task: TaskDocument, slot: Slot, clock: Clock) -> None:
+        self.task = task
+        self.slot = slot
+        self.started_at = clock.now()
+        self.chunks = 0
+        self._telling: asyncio.Task[None] | None = None
+
+    def tell(self, telling: object) -> None:
+        """Sends telemetry beside the work; passes over what comes while one is under way."""
+        assert asyncio.iscoroutine(telling)
+        if self._telling is not None and not self._telling.done():
+            telling.close()
+            return
+        self._telling = asyncio.create_task(telling)
+
+
+def _failure(error: BaseException) -> Failure:
+    """The failure category of what ended an attempt."""
+    if isinstance(error, TaskError):
+        return Failure(category=error.category, message=error.message)
+    if isinstance(error, ChildDiedError):
+        return Failure(category=FailureCategory.WORKER_CRASH, message=error.sentence())
+    if isinstance(error, TransientError):
+        return Failure(category=FailureCategory.PROVIDER_TRANSIENT, message=error.message)
+    log.error("unexpected", exc_info=error)
+    return Failure(category=FailureCategory.SYSTEM, message=f"{type(error).__name__}: {error}")
+
+
+async def _cancelled(task: asyncio.Task[object] | asyncio.Task[None] | asyncio.Task[Stop]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError, Exception):
+        await task

@@ -1,0 +1,180 @@
+"""The frame port: what a pipeline asks for, what it gets, and how a decoder is chosen.
+
+A pipeline never opens a file. It states a :class:`FrameRequest`, and iterates over the batches of a
+:class:`FrameSource`. Which decoder stands behind it is chosen per file by :func:`open_frames`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from frameloom.common.pipelines import MediaInfo
+
+Colour = Literal["rgb", "bgr"]
+Scaling = Literal["fast_bilinear", "bilinear", "area"]
+
+BATCH_BYTES_LIMIT = 64 * 1024 * 1024
+"""A batch never holds more pixels than this, whatever was asked for: 4K frames come in small batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Which frames are wanted. Use one of the three constructors."""
+
+    kind: Literal["every", "rate", "key"]
+    rate: float = 0.0
+
+    @classmethod
+    def every_frame(cls) -> Self:
+        """Each frame of the video."""
+        return cls("every")
+
+    @classmethod
+    def per_second(cls, rate: float) -> Self:
+        """The first frame at or after each multiple of ``1/rate`` seconds; at most every frame.
+
+        Raises:
+            ValueError: The rate is not above zero.
+        """
+        if not rate > 0:
+            raise ValueError(f"a sampling rate must be above zero, not {rate}")
+        return cls("rate", float(rate))
+
+    @classmethod
+    def key_frames(cls) -> Self:
+        """Only frames that are coded on their own: several times faster than decoding all."""
+        return cls("key")
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRequest:
+    """What a pipeline needs.
+
+    Attributes:
+        sampling: Which frames.
+        size: Width and height of the upright picture in pixels; None for the video's own.
+        colour: Order of the three channels.
+        batch_size: Frames per batch, at most; the last one is shorter.
+        scaling: Filter of the resize. ``area`` averages (small objects survive), ``fast_bilinear`` is cheapest.
+    """
+
+    sampling: Sampling
+    size: tuple[int, int] | None = None
+    colour: Colour = "bgr"
+    batch_size: int = 16
+    scaling: Scaling = "bilinear"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameBatch:
+    """Some frames in order of presentation.
+
+    Attributes:
+        pixels: ``uint8 [N, height, width, 3]``, C-contiguous, owned by the batch: it may be kept and changed.
+        timestamps: ``float64 [N]``, seconds from the start of the media, never falling.
+        frame_numbers: ``int64 [N]``, index of the frame in the whole video, from 0. Counted where all frames
+            are decoded; estimated from time and frame rate where the decoder skips (key frames, and rates
+            below one frame in two seconds).
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    timestamps: npt.NDArray[np.float64]
+    frame_numbers: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return int(self.timestamps.shape[0])
+
+
+class FrameSource(Protocol):
+    """An open video. Iterate once, then close (or use it as a context manager).
+
+    Iteration raises ``TaskError`` with ``decode_error`` when the video stops being readable.
+    """
+
+    @property
+    def backend(self) -> str:
+        """Name and version of the decoder, for the provenance of the result: ``pyav 18.1.0 (libavcodec 62.28)``."""
+
+    @property
+    def device(self) -> str:
+        """Where the pixels lie: ``cpu``."""
+
+    @property
+    def frames_decoded(self) -> int:
+        """Frames that the decoder has delivered so far, wanted or not."""
+
+    def __iter__(self) -> Iterator[FrameBatch]: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def close(self) -> None:
+        """Frees the decoder; harmless when repeated."""
+
+
+class Backend(Protocol):
+    """A decoder module: it is imported when first used, so that an unused one costs nothing."""
+
+    def supports(self, media: MediaInfo, request: FrameRequest) -> bool:
+        """Whether it can decode this very file on this machine; must be cheap and never raise."""
+
+    def open(self, path: Path, request: FrameRequest, media: MediaInfo, *, threads: int | None) -> FrameSource:
+        """Opens the file."""
+
+
+BACKENDS: Mapping[str, str] = {"pyav": "frameloom.worker.frames.pyav"}
+"""Module of each decoder, in order of preference; each has an object ``BACKEND``. A GPU decoder goes before."""
+
+
+def open_frames(
+    path: str | Path,
+    request: FrameRequest,
+    *,
+    media: MediaInfo | None = None,
+    backend: str = "auto",
+    threads: int | None = None,
+) -> FrameSource:
+    """Opens a video with the best decoder for it.
+
+    The choice is per file, not per host: hardware decoders refuse some codecs and pixel formats.
+
+    Args:
+        path: A local media file.
+        request: What is wanted of it.
+        media: Result of ``probe``, if it is known already.
+        backend: A name of ``BACKENDS``, or ``auto`` for the first that supports the file.
+        threads: Decoding threads. None lets one file use the machine; 1 is best when as many tasks as
+            cores run side by side.
+
+    Raises:
+        TaskError: The file can not be opened (see ``probe``).
+        ValueError: No such backend, or it can not decode this file.
+    """
+    if media is None:
+        from frameloom.worker.media.probe import probe  # noqa: PLC0415 - the port itself needs no decoder
+
+        media = probe(path)
+    if backend != "auto" and backend not in BACKENDS:
+        raise ValueError(f"unknown frame backend {backend!r}; there are: auto, {', '.join(BACKENDS)}")
+    for name in BACKENDS if backend == "auto" else (backend,):
+        decoder: Backend = importlib.import_module(BACKENDS[name]).BACKEND
+        if decoder.supports(media, request):
+            return decoder.open(Path(path), request, media, threads=threads)
+    raise ValueError(f"frame backend {backend!r} can not decode {media.codec} in {media.container}")
+
+
+def fit(media: MediaInfo, longest_side: int) -> tuple[int, int]:
+    """Size of the picture when its longest side is brought down to ``longest_side``; never enlarged."""
+    factor = min(1.0, longest_side / max(media.width, media.height))
+    return max(1, round(media.width * factor)), max(1, round(media.height * factor))

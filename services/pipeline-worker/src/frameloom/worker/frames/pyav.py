@@ -1,0 +1,244 @@
+"""Frames decoded on the CPU by FFmpeg through PyAV: the fastest software path measured.
+
+Work is avoided in three places: key-frame sampling makes the decoder skip everything else, sparse
+rates jump over whole groups of pictures, and only wanted frames are scaled and converted, in one step
+from the decoder's own pixel format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+import numpy.typing as npt
+import structlog
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+
+from frameloom.common.pipelines import MediaInfo
+from frameloom.worker.frames.base import BATCH_BYTES_LIMIT, FrameBatch, FrameRequest, FrameSource
+from frameloom.worker.frames.completeness import Reach, check_complete
+from frameloom.worker.frames.sampling import JumpPlanner, Sampler
+from frameloom.worker.media.containers import open_container, start_seconds, video_stream
+from frameloom.worker.media.probe import quarter_turns
+
+logger = structlog.get_logger(__name__)
+
+_FILTERS = {
+    "fast_bilinear": Interpolation.FAST_BILINEAR,
+    "bilinear": Interpolation.BILINEAR,
+    "area": Interpolation.AREA,
+}
+_FORMATS = {"rgb": "rgb24", "bgr": "bgr24"}
+
+
+class PyAVSource:
+    """See :class:`~frameloom.worker.frames.base.FrameSource`."""
+
+    def __init__(self, path: Path, request: FrameRequest, media: MediaInfo, threads: int | None) -> None:
+        self._path = path
+        self._request = request
+        self._media = media
+        self._container = open_container(path)
+        try:
+            self._stream = video_stream(self._container)
+        except BaseException:
+            self._container.close()
+            raise
+        self._start = start_seconds(self._container)
+        self._sampler = Sampler(request.sampling)
+        self._jumps = JumpPlanner.for_sampling(request.sampling)
+        self._skips = self._jumps.enabled or request.sampling.kind == "key"
+        self._reach = Reach()
+        self._set_up_decoder(threads)
+
+    def _set_up_decoder(self, threads: int | None) -> None:
+        codec = self._stream.codec_context
+        codec.thread_type = "NONE" if threads == 1 else "AUTO"
+        codec.thread_count = threads or 0
+
+    @property
+    def backend(self) -> str:
+        """Name and version of the decoder."""
+        major, minor, _ = av.library_versions["libavcodec"]
+        return f"pyav {av.__version__} (libavcodec {major}.{minor})"
+
+    @property
+    def device(self) -> str:
+        """Pixels are in main memory."""
+        return "cpu"
+
+    @property
+    def frames_decoded(self) -> int:
+        """Frames that the decoder has delivered so far, wanted or not."""
+        return self._reach.frames
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Frees the decoder and the file."""
+        self._container.close()
+
+    def __iter__(self) -> Iterator[FrameBatch]:
+        """Yields batches until the end of the video.
+
+        Raises:
+            TaskError: ``decode_error`` when the video stops before the end that its container promises.
+        """
+        builder = _BatchBuilder(self._request, self._media)
+        for frame, timestamp in self._wanted():
+            builder.add(frame, timestamp, self._number(timestamp))
+            if builder.full:
+                yield builder.take()
+        if len(builder):
+            yield builder.take()
+        check_complete(self._path, self._container, self._stream, self._reach, by_packets=self._skips)
+
+    def _wanted(self) -> Iterator[tuple[VideoFrame, float]]:
+        """Frames that the sampling wants, with their time."""
+        for packet in self._packets():
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                # One damaged packet costs a few frames; whether it was the end of it all shows at the end.
+                self._reach.damaged += 1
+                continue
+            for frame in frames:
+                timestamp = self._timestamp(frame)
+                if self._sampler.wants(timestamp, key=frame.key_frame):
+                    yield frame, timestamp
+            if frames and self._request.sampling.kind == "key":
+                # Not from the start: an edit list may hide the first key frame, and that alone would show nothing.
+                self._stream.codec_context.skip_frame = "NONKEY"
+            self._jump()
+
+    def _packets(self) -> Iterator[Packet[VideoStream]]:
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.size:
+                    self._note(packet)
+                yield packet
+        except av.FFmpegError as error:
+            self._reach.damaged += 1
+            logger.info("media_demux_stopped", error=str(error), seconds=round(self._reach.packets_end, 3))
+
+    def _note(self, packet: Packet[VideoStream]) -> None:
+        self._reach.packets += 1
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if stamp is None or packet.time_base is None:
+            return
+        time = float(stamp * packet.time_base) - self._start
+        if self._reach.jumped_from is not None:
+            self._jumps.landed(self._reach.jumped_from, time)
+            self._reach.jumped_from = None
+        elif packet.is_keyframe:
+            self._jumps.saw_key(time)
+        self._reach.position = time
+        length = float((packet.duration or 0) * packet.time_base)
+        self._reach.packets_end = max(self._reach.packets_end, time + length)
+
+    def _jump(self) -> None:
+        target = self._jumps.target(self._reach.position, self._sampler.due)
+        if target is None or self._reach.jumped_from is not None or target >= self._media.duration_seconds:
+            return
+        self._reach.jumped_from = self._reach.position
+        try:
+            self._container.seek(round((target + self._start) * av.time_base))
+        except av.FFmpegError:
+            self._jumps.enabled = False
+
+    def _timestamp(self, frame: VideoFrame) -> float:
+        """Seconds from the start of the media; a frame without a time stamp follows the one before."""
+        length = 1.0 / self._media.fps
+        if frame.duration and frame.time_base:
+            length = float(frame.duration * frame.time_base)
+        stamp = frame.pts if frame.pts is not None else frame.dts
+        if stamp is None or frame.time_base is None:
+            time = self._reach.frames_end
+        else:
+            time = float(stamp * frame.time_base) - self._start
+        time = max(time, self._reach.last_frame, 0.0)
+        self._reach.frames += 1
+        self._reach.last_frame = time
+        self._reach.frames_end = max(self._reach.frames_end, time + length)
+        return time
+
+    def _number(self, timestamp: float) -> int:
+        return round(timestamp * self._media.fps) if self._skips else self._reach.frames - 1
+
+
+class _BatchBuilder:
+    """Writes frames, scaled, converted and upright, into the arrays of the next batch."""
+
+    def __init__(self, request: FrameRequest, media: MediaInfo) -> None:
+        self._width, self._height = request.size or (media.width, media.height)
+        frame_bytes = self._width * self._height * 3
+        self._capacity = max(1, min(request.batch_size, BATCH_BYTES_LIMIT // frame_bytes))
+        self._format = _FORMATS[request.colour]
+        self._filter = _FILTERS[request.scaling]
+        # One for all frames: it keeps the tables of the scaler, which a frame's own method makes anew.
+        self._reformatter = VideoReformatter()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._count = 0
+        self._pixels = np.empty((self._capacity, self._height, self._width, 3), np.uint8)
+        self._timestamps = np.empty(self._capacity, np.float64)
+        self._numbers = np.empty(self._capacity, np.int64)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def full(self) -> bool:
+        return self._count == self._capacity
+
+    def add(self, frame: VideoFrame, timestamp: float, number: int) -> None:
+        turns = quarter_turns(frame)
+        width, height = (self._height, self._width) if turns % 2 else (self._width, self._height)
+        image = self._reformatter.reformat(
+            frame, width=width, height=height, format=self._format, interpolation=self._filter, threads=1
+        )
+        pixels = _view(image, width, height)
+        self._pixels[self._count] = np.rot90(pixels, turns) if turns else pixels
+        self._timestamps[self._count] = timestamp
+        self._numbers[self._count] = number
+        self._count += 1
+
+    def take(self) -> FrameBatch:
+        n = self._count
+        batch = FrameBatch(self._pixels[:n], self._timestamps[:n], self._numbers[:n])
+        self._begin()
+        return batch
+
+
+def _view(image: VideoFrame, width: int, height: int) -> npt.NDArray[np.uint8]:
+    """The pixels of a packed 24-bit frame, without a copy; lines of the plane are padded at the end."""
+    plane = image.planes[0]
+    lines = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return lines[:height, : width * 3].reshape(height, width, 3)
+
+
+class _PyAVBackend:
+    """Decodes everything that FFmpeg can, on any machine: the last resort and the reference."""
+
+    def supports(self, media: MediaInfo, request: FrameRequest) -> bool:  # noqa: ARG002 - the port's signature
+        return True
+
+    def open(self, path: Path, request: FrameRequest, media: MediaInfo, *, threads: int | None) -> FrameSource:
+        return PyAVSource(path, request, media, threads)
+
+
+BACKEND = _PyAVBackend()

@@ -1,0 +1,123 @@
+"""From messages to running slots: take what there is room for, claim, commit, start."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from frameloom.common.adapters.kafka import Intake, Record
+from frameloom.common.clock import Clock
+from frameloom.common.errors import PoisonMessageError, TransientError
+from frameloom.common.events import DeadLetter, TaskDispatched, decode
+from frameloom.common.ports.broker import Publisher
+from frameloom.worker.claims import Claims
+from frameloom.worker.execution import Execution
+from frameloom.worker.slots import Slot
+
+_POLL_SECONDS = 1.0
+_AGAIN_SECONDS = 0.5
+log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """Fills its slots with claimed tasks until it is asked to end."""
+
+    def __init__(
+        self,
+        slots: list[Slot],
+        claims: Claims,
+        execution: Execution,
+        publisher: Publisher,
+        dead_letters: str,
+        clock: Clock,
+    ) -> None:
+        self._free = list(slots)
+        self._claims = claims
+        self._execution = execution
+        self._publisher = publisher
+        self._dead_letters = dead_letters
+        self._clock = clock
+        self._running: set[asyncio.Task[None]] = set()
+        self._intake: Intake | None = None
+
+    def room(self) -> int:
+        """How many more tasks can start now."""
+        return len(self._free)
+
+    async def take(self, intake: Intake) -> None:
+        """Takes tasks for ever; cancel it to stop the intake. Running tasks go on."""
+        self._intake = intake
+        while True:
+            for record in await intake.poll(_POLL_SECONDS):
+                await self._handle(intake, record)
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Waits for running tasks, then gives back those that are left."""
+        if self._running:
+            log.info("draining", running=len(self._running), grace_seconds=grace_seconds)
+            await asyncio.wait(self._running, timeout=grace_seconds)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        for slot in self._free:
+            await slot.reset()
+
+    async def _handle(self, intake: Intake, record: Record) -> None:
+        """Claims, then commits: what was claimed is ours by the database and need not be read again."""
+        try:
+            event = _task_of(record)
+        except PoisonMessageError as error:
+            await self._put_away(record, error)
+        else:
+            await self._claim(event)
+        await intake.commit(record)
+
+    async def _claim(self, event: TaskDispatched) -> None:
+        while True:
+            try:
+                task = await self._claims.claim(event)
+            except TransientError as error:
+                # The record is neither claimed nor committed; waiting here keeps it ours to decide.
+                log.warning("can not claim yet", task_id=event.task_id, reason=str(error))
+                await asyncio.sleep(_AGAIN_SECONDS)
+                continue
+            break
+        if task is None:
+            return
+        log.info("claimed", task_id=task.id, job_id=task.job_id, attempt=task.attempt, epoch=task.epoch)
+        slot = self._free.pop()
+        running = asyncio.create_task(self._execution.run(task, slot), name=f"task {task.id}")
+        self._running.add(running)
+        running.add_done_callback(lambda done: self._ended(done, slot))
+
+    def _ended(self, running: asyncio.Task[None], slot: Slot) -> None:
+        self._running.discard(running)
+        self._free.append(slot)
+        if not running.cancelled() and (error := running.exception()) is not None:
+            # The database did not take the outcome: the lease will run out, and the reaper knows.
+            log.error("outcome not written", reason=str(error), exc_info=error)
+        if self._intake is not None:
+            self._intake.room_changed()
+
+    async def _put_away(self, record: Record, error: PoisonMessageError) -> None:
+        log.error("dead letter", topic=record.topic, offset=record.offset, reason=str(error))
+        await self._publisher.publish(
+            DeadLetter.of(
+                consumer="worker",
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                reason=str(error),
+                headers=record.headers,
+                body=record.body,
+            ),
+            self._dead_letters,
+        )
+
+
+def _task_of(record: Record) -> TaskDispatched:
+    event = decode(record.body, record.headers)
+    if not isinstance(event, TaskDispatched):
+        raise PoisonMessageError(f"{event.TYPE} does not belong in {record.topic}")
+    return event

@@ -1,0 +1,1 @@
+"""Media files: opening them safely, and telling what is in them."""

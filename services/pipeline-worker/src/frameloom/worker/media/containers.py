@@ -1,0 +1,97 @@
+"""Opens media files with PyAV, and turns FFmpeg's refusals into sentences.
+
+Uploads are untrusted. FFmpeg guesses the format from the bytes, and some of its "formats" are
+playlists or scripts that name further files and addresses (HLS, DASH, concat, SDP). Those are kept
+out by a list of the container formats that we do read, and the protocols are limited to local files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from frameloom.common.documents.task import FailureCategory
+from frameloom.worker.errors import TaskError
+
+_WITH_PICTURE = (
+    "mov", "matroska", "avi", "mpegts", "mpeg", "asf", "flv", "live_flv", "ogg", "mxf", "gxf", "nut",
+    "wtv", "dv", "rm", "ivf", "obu", "h264", "hevc", "vvc", "av1", "m4v", "mpegvideo", "mjpeg", "vc1",
+    "yuv4mpegpipe", "gif", "nsv", "dhav",
+)  # fmt: skip
+# Formats of sound alone are opened too, so that the user hears what is missing and not "no video file".
+_SOUND_ONLY = ("wav", "mp3", "flac", "aac", "aiff", "caf", "amr", "ac3", "w64", "wv", "ape", "mpc", "mpc8", "au")
+_OPTIONS = {"format_whitelist": ",".join(_WITH_PICTURE + _SOUND_ONLY), "protocol_whitelist": "file"}
+
+_MP4_FIRST_BOXES = (b"ftyp", b"mdat", b"moov", b"free", b"skip", b"wide")
+
+_NO_VIDEO = (
+    "The file is not a video that can be read: its content is none of the known container formats "
+    "(MP4, MOV, MKV, WebM, AVI, MPEG-TS and others)."
+)
+_NO_INDEX = (
+    "The file is an incomplete MP4/MOV: its index (the moov box) is missing. "
+    "The upload or the recording was probably cut off before its end."
+)
+
+
+def open_container(path: str | Path) -> InputContainer:
+    """Opens a local media file for reading.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The container; the caller closes it.
+
+    Raises:
+        TaskError: ``input_missing``, ``parse_error``, or ``storage_error`` when the file exists but
+            can not be read.
+    """
+    file = Path(path)
+    try:
+        size = file.stat().st_size
+    except FileNotFoundError:
+        raise TaskError(
+            FailureCategory.INPUT_MISSING, "The media file does not exist where the worker looked for it."
+        ) from None
+    except OSError as error:
+        raise TaskError(FailureCategory.STORAGE_ERROR, f"The media file can not be read: {error.strerror}.") from error
+    if size == 0:
+        raise TaskError(FailureCategory.PARSE_ERROR, "The file is empty.")
+    try:
+        # The prefix keeps a colon in the name from being read as a protocol.
+        return av.open(f"file:{file.absolute()}", options=dict(_OPTIONS))
+    except (PermissionError, IsADirectoryError) as error:
+        raise TaskError(FailureCategory.STORAGE_ERROR, f"The media file can not be read: {error.strerror}.") from error
+    except (av.FFmpegError, ValueError) as error:
+        sentence = _NO_INDEX if _starts_like_mp4(file) else _NO_VIDEO
+        raise TaskError(FailureCategory.PARSE_ERROR, sentence) from error
+
+
+def video_stream(container: InputContainer) -> VideoStream:
+    """The stream that a player would show; cover pictures of music files do not count.
+
+    Raises:
+        TaskError: ``parse_error`` without a video stream, ``decode_error`` when its codec is unknown.
+    """
+    stream = container.streams.best("video")
+    if not isinstance(stream, VideoStream) or stream.disposition & Disposition.attached_pic:
+        what = "only sound" if container.streams.audio else "no picture"
+        raise TaskError(FailureCategory.PARSE_ERROR, f"The file has no video stream: there is {what} in it.")
+    if stream.codec_context is None:
+        raise TaskError(FailureCategory.DECODE_ERROR, "The video is of a codec that the worker can not decode.")
+    return stream
+
+
+def start_seconds(container: InputContainer) -> float:
+    """Time stamp of the beginning of the media, which players count as zero."""
+    return (container.start_time or 0) / av.time_base
+
+
+def _starts_like_mp4(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(8)[4:] in _MP4_FIRST_BOXES

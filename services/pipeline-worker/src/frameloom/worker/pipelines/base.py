@@ -1,0 +1,110 @@
+"""The contract between the worker and a pipeline.
+
+One object runs over one video, once. The runner calls, in this order: ``load``, ``begin``, ``request``,
+``process`` per batch, ``finish``, ``artefacts``. A pipeline never opens a file and never talks to a
+service: it gets frames and gives rows.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from frameloom.common.documents.task import FailureCategory
+from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, PipelineInfo
+from frameloom.worker.errors import TaskError
+from frameloom.worker.frames.base import FrameBatch, FrameRequest
+from frameloom.worker.models.store import ModelStore
+
+
+class PipelineConfig(BaseModel):
+    """Base of configuration models. Unknown keys pass: the gateway warns about them by the schema."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+
+class Pipeline(ABC):
+    """Base class of pipelines.
+
+    Attributes:
+        info: Registry entry; ``config_schema`` is made from ``Config``.
+        Config: Model of the configuration, all fields with defaults.
+        required_models: Names in the model store without which it can not run in its default configuration.
+        required_modules: Python modules likewise; they are looked for, not imported.
+        config: The configuration of this run.
+        models: Where weights come from.
+        video_id: What the rows call the video; set by the runner before ``begin``.
+    """
+
+    info: ClassVar[PipelineInfo]
+    Config: ClassVar[type[PipelineConfig]]
+    required_models: ClassVar[tuple[str, ...]] = ()
+    required_modules: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, config: PipelineConfig, models: ModelStore) -> None:
+        self.config = config
+        self.models = models
+        self.video_id = "video"
+
+    @classmethod
+    def configured(cls, config: Mapping[str, Any], models: ModelStore) -> Self:
+        """Makes a pipeline from what a client sent.
+
+        Raises:
+            TaskError: ``validation``, naming each field that is out of order.
+        """
+        try:
+            return cls(cls.Config.model_validate(dict(config)), models)
+        except ValidationError as error:
+            faults = "; ".join(
+                f"{'.'.join(str(part) for part in fault['loc']) or 'config'}: {fault['msg']}"
+                for fault in error.errors(include_url=False)
+            )
+            raise TaskError(
+                FailureCategory.VALIDATION, f"The configuration of {cls.info.name} is not valid: {faults}."
+            ) from None
+
+    @classmethod
+    def available(cls, models: ModelStore) -> tuple[bool, str | None]:
+        """Whether this worker can run it, and if not, why not, in words for a user."""
+        for module in cls.required_modules:
+            if importlib.util.find_spec(module) is None:
+                return False, f"The Python module {module} is not installed on the worker."
+        for name in cls.required_models:
+            if not models.can_provide(name):
+                return False, f"The model {name} is not in the worker's cache, and fetching is switched off."
+        return True, None
+
+    def load(self) -> None:
+        """Loads models, through ``ModelStore.load`` so that a warm process has them already.
+
+        Raises:
+            ModelUnavailableError: One can not be had.
+        """
+
+    def begin(self, media: MediaInfo) -> None:
+        """Prepares the state for this video."""
+
+    @abstractmethod
+    def request(self, media: MediaInfo) -> FrameRequest:
+        """Which frames it needs, at which size."""
+
+    @abstractmethod
+    def process(self, batch: FrameBatch) -> Iterable[Item]:
+        """Takes the next frames and gives the rows that are certain by now, in order of time."""
+
+    def finish(self) -> Iterable[Item]:
+        """Gives the rows that waited for the end of the video."""
+        return ()
+
+    @abstractmethod
+    def artefacts(self) -> tuple[ArtefactSpec, ...]:
+        """The files to be made of the rows; called after ``finish``, so a head may hold results."""
+
+    def models_used(self) -> dict[str, str]:
+        """Names and sha256 of the models behind the result, for its provenance."""
+        return {name: self.models.digest(name) for name in self.required_models}

@@ -1,0 +1,49 @@
+"""Cuts by change of content between neighbouring frames: PySceneDetect's ContentDetector on our frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from scenedetect.common import FrameTimecode, Timecode
+from scenedetect.detectors import ContentDetector
+
+from frameloom.common.pipelines import MediaInfo
+from frameloom.worker.frames.base import FrameBatch
+from frameloom.worker.pipelines.scenes.base import Cut
+
+_TICKS = 1_000_000
+
+
+class _Position(FrameTimecode):  # type: ignore[misc]  # the library ships no types
+    """A time that remembers which frame it belongs to. The detector hands back the very objects it was given."""
+
+    def __init__(self, timestamp: float, frame: int, rate: Fraction) -> None:
+        super().__init__(Timecode(round(timestamp * _TICKS), Fraction(1, _TICKS)), rate)
+        self.timestamp = timestamp
+        self.frame = frame
+
+
+class ContentCuts:
+    """A cut is where hue, saturation and brightness change by more than the threshold from one frame to the next.
+
+    Times are passed as exact ticks, so that variable frame rates count right. A cut is a yes or no here,
+    so its score is 1.
+    """
+
+    def __init__(self, media: MediaInfo, threshold: float, min_scene_seconds: float) -> None:
+        self._rate = Fraction(media.fps).limit_denominator(100_000)
+        self._detector = ContentDetector(threshold=threshold, min_scene_len=float(min_scene_seconds))
+
+    def feed(self, batch: FrameBatch) -> Iterable[Cut]:
+        """Cuts that became certain with these frames (BGR)."""
+        for pixels, timestamp, number in zip(batch.pixels, batch.timestamps, batch.frame_numbers, strict=True):
+            position = _Position(float(timestamp), int(number), self._rate)
+            yield from (
+                Cut(frame=cut.frame, timestamp=cut.timestamp, score=1.0)
+                for cut in self._detector.process_frame(position, pixels)
+            )
+
+    def flush(self) -> Iterable[Cut]:
+        """Cuts do not depend on frames after the end."""
+        return ()

@@ -1,0 +1,36 @@
+"""Settings of the pipeline worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class WorkerSettings(BaseSettings):
+    """What a worker runs, and with how much."""
+
+    model_config = SettingsConfigDict(env_prefix="FRAMELOOM_WORKER_", frozen=True)
+
+    pipelines: Annotated[tuple[str, ...], NoDecode] = ()
+    """Names, separated by commas. Empty: every pipeline that is installed."""
+    extra_pipelines: Annotated[tuple[str, ...], NoDecode] = ()
+    """Pipelines under development, as ``module:Class``, separated by commas."""
+    slots: int = Field(default=1, ge=1)
+    """How many tasks run at once, each in a child process of its own."""
+    cache_dir: Path = Field(default_factory=lambda: Path.home() / ".cache" / "frameloom" / "media")
+    cache_bytes: int = Field(default=20 * 1024**3, ge=1)
+    """Media files beyond this are removed, the least recently used first; those in use stay."""
+    grace_seconds: float = Field(default=20.0, ge=0)
+    """How long running tasks may go on after SIGTERM before they are given back."""
+    task_timeout_seconds: float = Field(default=6 * 3600.0, gt=0)
+    """An attempt that takes longer is ended, unless the task brings its own deadline."""
+    child_start_seconds: float = Field(default=120.0, gt=0)
+    """A child process that is not ready by then is given up: importing models can take long."""
+
+    @field_validator("pipelines", "extra_pipelines", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(v.strip() for v in value.split(",") if v.strip()) if isinstance(value, str) else value

@@ -1,0 +1,60 @@
+"""Wiring: settings to adapters to services to consumers."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+import structlog
+
+from frameloom.common.adapters.kafka import Consumption, Kafka
+from frameloom.common.adapters.mongo import Mongo, MongoFleetStore, MongoJobStore, MongoTaskStore
+from frameloom.common.adapters.s3 import S3ObjectStore
+from frameloom.common.clock import SystemClock
+from frameloom.common.documents import Service
+from frameloom.common.machines.retry import RetryPolicy
+from frameloom.common.machines.task import TaskMachine
+from frameloom.common.service import Announcer, Shutdown
+from frameloom.common.settings import (
+    FleetSettings,
+    KafkaSettings,
+    LeaseSettings,
+    MongoSettings,
+    S3Settings,
+    load,
+)
+from frameloom.results.chunks import ChunkStore
+from frameloom.results.handlers import Handlers
+from frameloom.results.publishing import Finisher
+from frameloom.results.settings import ResultsSettings
+from frameloom.results.tidying import Tidier
+
+_GROUP = "results"
+log = structlog.get_logger(__name__)
+
+
+async def main(shutdown: Shutdown) -> None:
+    """Runs the results service until it is asked to end."""
+    clock = SystemClock()
+    fleet_settings, lease, settings = load(FleetSettings), load(LeaseSettings), load(ResultsSettings)
+    kafka = Kafka(load(KafkaSettings), Service.RESULTS)
+    machine = TaskMachine(RetryPolicy(), lease.seconds, lease.finalize_seconds)
+    async with AsyncExitStack() as stack:
+        mongo = await stack.enter_async_context(Mongo.connected(load(MongoSettings)))
+        objects = await stack.enter_async_context(S3ObjectStore.connected(load(S3Settings)))
+        jobs, tasks = MongoJobStore(mongo), MongoTaskStore(mongo)
+        fleet = MongoFleetStore(mongo, fleet_settings.live_within_seconds)
+        chunks = ChunkStore(objects)
+        finisher = Finisher(
+            tasks, objects, chunks, kafka, kafka.topics.task_events, machine, clock, settings.scratch_dir
+        )
+        handlers = Handlers(tasks, chunks, finisher)
+        kafka.consume(
+            Consumption("annotations", (kafka.topics.annotations,), handlers.on_annotations, group=_GROUP)
+        )
+        await stack.enter_async_context(kafka.running())
+        tidier = Tidier(jobs, tasks, objects, settings.tidy_every_seconds, clock)
+        await stack.enter_async_context(tidier.running())
+        announcer = Announcer(fleet, fleet_settings, Service.RESULTS, clock)
+        await stack.enter_async_context(announcer.running())
+        log.info("storing results")
+        await shutdown.wait_or_failure(lambda: kafka.failed)

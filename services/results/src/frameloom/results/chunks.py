@@ -1,0 +1,66 @@
+"""The chunk store: one object per chunk, gzipped JSON lines, one line per row."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import AsyncIterator
+
+from frameloom.common.errors import FrameloomError
+from frameloom.common.events import AnnotationChunk
+from frameloom.common.ports.objects import ObjectStore
+from frameloom.results import layout
+
+_MEDIA_TYPE = "application/gzip"
+_FASTEST = 1
+
+
+class MissingChunksError(FrameloomError):
+    """The worker says it sent more chunks than arrived."""
+
+    code = "MISSING_CHUNKS"
+
+
+class ChunkStore:
+    """Keeps the chunks of running tasks, and streams them back in order."""
+
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+
+    async def put(self, chunk: AnnotationChunk) -> None:
+        """Stores a chunk; storing it again changes nothing."""
+        lines = "\n".join(
+            json.dumps([item.list, item.row], separators=(",", ":"), ensure_ascii=False)
+            for item in chunk.items
+        )
+        key = layout.chunk(chunk.job_id, chunk.task_id, chunk.epoch, chunk.seq)
+        await self._objects.put(key, gzip.compress(lines.encode(), _FASTEST), _MEDIA_TYPE)
+
+    async def keys(self, job_id: str, task_id: str, epoch: int, expected: int) -> list[str]:
+        """The keys of an epoch's chunks, in order.
+
+        Raises:
+            MissingChunksError: Some are not there.
+        """
+        wanted = [layout.chunk(job_id, task_id, epoch, seq) for seq in range(expected)]
+        present = set(await self._objects.keys(layout.chunks_of_epoch(job_id, task_id, epoch)))
+        if missing := [key for key in wanted if key not in present]:
+            raise MissingChunksError(
+                f"{len(missing)} of {expected} annotation chunks did not arrive",
+                detail={"first_missing": missing[0]},
+            )
+        return wanted
+
+    async def rows(self, keys: list[str], name: str) -> AsyncIterator[list[bytes]]:
+        """The rows of one list, chunk by chunk, each row as compact JSON."""
+        head = json.dumps([name], separators=(",", ":"))[:-1].encode() + b","
+        for key in keys:
+            packed = b"".join([block async for block in self._objects.read(key)])
+            lines = gzip.decompress(packed).split(b"\n")
+            # A line is ["list",{row}]: the row is cut out, not parsed, since it is only passed on.
+            if rows := [line[len(head) : -1] for line in lines if line.startswith(head)]:
+                yield rows
+
+    async def delete(self, prefix: str) -> None:
+        """Removes all chunks under a prefix."""
+        await self._objects.delete(await self._objects.keys(prefix))

@@ -1,0 +1,37 @@
+"""The keys in the bucket. Pure.
+
+Everything of an epoch lies under a prefix of its own, so a stale worker can never overwrite what a later
+one wrote, and what lost the race is found by its prefix.
+"""
+
+from __future__ import annotations
+
+
+def chunks_of_job(job_id: str) -> str:
+    """Prefix of all chunks of a job."""
+    return f"chunks/{job_id}/"
+
+
+def chunks_of_epoch(job_id: str, task_id: str, epoch: int) -> str:
+    """Prefix of the chunks of one epoch of a task."""
+    return f"{chunks_of_job(job_id)}{task_id}/{epoch:06d}/"
+
+
+def chunk(job_id: str, task_id: str, epoch: int, seq: int) -> str:
+    """Key of one chunk. The same chunk delivered twice has the same key."""
+    return f"{chunks_of_epoch(job_id, task_id, epoch)}{seq:08d}.jsonl.gz"
+
+
+def results_of_job(job_id: str) -> str:
+    """Prefix of all results of a job, visible or not."""
+    return f"results/{job_id}/"
+
+
+def results_of_epoch(job_id: str, pipeline: str, epoch: int) -> str:
+    """Prefix of the files of one epoch."""
+    return f"{results_of_job(job_id)}{pipeline}/{epoch:06d}/"
+
+
+def manifest(job_id: str, pipeline: str, epoch: int) -> str:
+    """Key of an epoch's manifest."""
+    return f"{results_of_epoch(job_id, pipeline, epoch)}manifest.json"

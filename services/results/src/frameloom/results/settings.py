@@ -1,0 +1,18 @@
+"""Settings of the results service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ResultsSettings(BaseSettings):
+    """Where files are assembled, and how often leftovers are looked for."""
+
+    model_config = SettingsConfigDict(env_prefix="FRAMELOOM_RESULTS_", frozen=True)
+
+    scratch_dir: Path | None = None
+    """Files are assembled here before they are stored. None: the system's folder for temporary files."""
+    tidy_every_seconds: float = Field(default=2.0, gt=0)

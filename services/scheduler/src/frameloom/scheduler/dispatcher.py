@@ -1,0 +1,113 @@
+"""Publishes the next tasks of every pipeline, as the window allows."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+
+import structlog
+
+from frameloom.common.cas import transact
+from frameloom.common.clock import Clock
+from frameloom.common.documents import FleetMember, TaskDocument
+from frameloom.common.errors import NotFoundError, TransientError
+from frameloom.common.events import TaskDispatched
+from frameloom.common.machines.task import TaskMachine
+from frameloom.common.machines.transition import Refused
+from frameloom.common.ports.broker import Publisher
+from frameloom.common.ports.stores import FleetStore, TaskStore
+from frameloom.common.topics import Topics
+from frameloom.scheduler import window
+from frameloom.scheduler.settings import SchedulerSettings
+
+_PER_TENANT = 64
+log = structlog.get_logger(__name__)
+
+
+class Dispatcher:
+    """Opens the dispatch window, woken by events and by the clock."""
+
+    def __init__(
+        self,
+        tasks: TaskStore,
+        fleet: FleetStore,
+        publisher: Publisher,
+        topics: Topics,
+        machine: TaskMachine,
+        settings: SchedulerSettings,
+        clock: Clock,
+    ) -> None:
+        self._tasks = tasks
+        self._fleet = fleet
+        self._publisher = publisher
+        self._topics = topics
+        self._machine = machine
+        self._settings = settings
+        self._clock = clock
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something may have become dispatchable. Returns at once; many wakes make one round."""
+        self._wake.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Dispatches in the background."""
+        task = asyncio.create_task(self._run(), name="dispatcher")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _run(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._settings.dispatch_every_seconds)
+            self._wake.clear()
+            try:
+                await self.dispatch()
+            except TransientError as error:
+                log.warning("dispatch waits", reason=str(error))
+
+    async def dispatch(self) -> None:
+        """One round over all pipelines that have queued tasks."""
+        pipelines = await self._tasks.waiting_pipelines()
+        if not pipelines:
+            return
+        fleet, running = await asyncio.gather(self._fleet.live(), self._tasks.running_by_owner())
+        for pipeline in sorted(pipelines):
+            await self._dispatch(pipeline, fleet, running)
+
+    async def _dispatch(self, pipeline: str, fleet: Sequence[FleetMember], running: dict[str, int]) -> None:
+        topic = self._topics.tasks(pipeline)
+        room = window.capacity(pipeline, topic, fleet, running)
+        if room.slots == 0:
+            return
+        waiting, unclaimed, shares = await asyncio.gather(
+            self._tasks.waiting(pipeline, _PER_TENANT),
+            self._tasks.unclaimed(pipeline),
+            self._tasks.running_by_tenant(pipeline),
+        )
+        late = window.overdue(unclaimed, room, self._settings.redispatch_after_seconds, self._clock.now())
+        for task in late:
+            log.warning("published again", task_id=task.id, dispatches=task.dispatches)
+            await self._send(window.Dispatch(task, None), topic)
+        for dispatch in window.choose(waiting, unclaimed, shares, room, random.choice):
+            await self._send(dispatch, topic)
+
+    async def _send(self, dispatch: window.Dispatch, topic: str) -> None:
+        """Marks first, then publishes: a message that is lost in between is found to be overdue."""
+        decide = partial(self._machine.dispatch, now=self._clock.now())
+        try:
+            task: TaskDocument = await transact(self._tasks, dispatch.task.id, decide, known=dispatch.task)
+        except (Refused, NotFoundError):
+            return
+        event = TaskDispatched(
+            task_id=task.id, job_id=task.job_id, pipeline=task.pipeline, attempt=task.attempt
+        )
+        await self._publisher.publish(event, topic, partition=dispatch.partition)
