@@ -29,7 +29,13 @@ def configure_logging(service: str, settings: LogSettings) -> None:
     ]
     console = settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty())
     renderer: list[Any] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=28)]
+        [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(),
+                pad_event_to=28,
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

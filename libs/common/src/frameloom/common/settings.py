@@ -25,6 +25,9 @@ class KafkaSettings(BaseSettings):
     replication_factor: int = Field(default=1, ge=1)
     session_timeout_seconds: float = Field(default=10.0, gt=0)
     max_poll_interval_seconds: float = Field(default=300.0, gt=0)
+    fetch_max_wait_ms: int = Field(default=250, ge=1)
+    """How long the broker holds an empty answer back. A broker that looks again only now and then within this
+    time (the embedded one) wants it short."""
     connect_timeout_seconds: float = Field(default=60.0, gt=0)
 
 

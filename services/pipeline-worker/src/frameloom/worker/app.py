@@ -81,16 +81,12 @@ async def _take_until(
     announcer: Announcer,
 ) -> None:
     """Takes tasks until the process is asked to end; then leaves the group, so that others take over."""
-
-    def assigned() -> None:
-        announcer.update(assignment=intake.assignment())
-
     async with Intake.opened(
         settings,
         [kafka.topics.tasks(name) for name in names],
         group=_GROUP,
         room=worker.room,
-        assigned=assigned,
+        assigned=lambda partitions: announcer.update(assignment=partitions),
     ) as intake:
         log.info("taking tasks", pipelines=list(names), slots=worker.room())
         taking = asyncio.create_task(worker.take(intake), name="intake")

@@ -65,11 +65,31 @@ class _Still:
         return None
 
 
-class JsonLines(_Still):
-    """Each event as a line of JSON on standard output; silent otherwise."""
+class Silent(_Still):
+    """Shows nothing: for a command whose only output is one JSON document."""
 
     def step(self, text: str) -> None:
-        """Nothing: it is no event."""
+        """Nothing."""
+
+    def uploading(self, label: str, total: int) -> Callable[[int], None]:  # noqa: ARG002 - the protocol's
+        """Nothing."""
+        return _ignore
+
+    def submitted(self, label: str, job: Job) -> None:
+        """Nothing."""
+
+    def opened(self, label: str, view: JobView) -> None:
+        """Nothing."""
+
+    def changed(self, label: str, item: FeedItem, view: JobView) -> None:
+        """Nothing."""
+
+    def settled(self, label: str, view: JobView) -> None:
+        """Nothing."""
+
+
+class JsonLines(Silent):
+    """Each event as a line of JSON on standard output; silent otherwise."""
 
     def uploading(self, label: str, total: int) -> Callable[[int], None]:
         """Nothing is told of an upload under way."""
@@ -80,15 +100,9 @@ class JsonLines(_Still):
         """Which job belongs to which video."""
         _line("client.submitted", video=label, job_id=job.id, job=job.model_dump(mode="json"))
 
-    def opened(self, label: str, view: JobView) -> None:
-        """Nothing: the events tell."""
-
     def changed(self, label: str, item: FeedItem, view: JobView) -> None:  # noqa: ARG002 - the protocol's
         """The event as it came."""
         emit_json(item.model_dump(mode="json", exclude_none=True), pretty=False)
-
-    def settled(self, label: str, view: JobView) -> None:
-        """Nothing: the summary tells."""
 
 
 class PlainLines(_Still):

@@ -37,6 +37,11 @@ def print_line(text: str, stream: TextIO) -> None:
     stream.flush()
 
 
+def result(text: str) -> None:
+    """A line that is the result, on standard output."""
+    print_line(shown(text), sys.stdout)
+
+
 def say(text: str) -> None:
     """A line for the user that is no result."""
     print_line(shown(text), sys.stderr)
@@ -73,4 +78,9 @@ def console(stream: TextIO) -> Console:
 
 def show(renderable: RenderableType) -> None:
     """A table or text on standard output."""
-    console(sys.stdout).print(renderable)
+    out = console(sys.stdout)
+    # Through our own writer: rich ends the process by itself when a pipe closes.
+    with out.capture() as captured:
+        out.print(renderable)
+    lines = captured.get().rstrip("\n").split("\n")
+    print_line("\n".join(line.rstrip() for line in lines), sys.stdout)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -96,6 +98,31 @@ def pipelines_table(pipelines: Iterable[Pipeline]) -> Table:
             _plain(one.description),
         )
     return table
+
+
+def pipeline_card(one: Pipeline) -> Group:
+    """All about one pipeline."""
+    title = Text.assemble((shown(one.name), "bold"), "  ", (shown(one.display_name or ""), "dim"))
+    facts = [
+        ("about", one.description),
+        ("family", " / ".join(word for word in (one.pipeline_family, one.variant) if word)),
+        ("stability", one.stability or ""),
+        ("tasks", ", ".join(one.tasks)),
+        ("reads", ", ".join(one.modalities)),
+        ("writes", "; ".join(_output(output) for output in one.outputs)),
+    ]
+    lines = [Text(f"  {name:<10}{shown(value)}") for name, value in facts if value]
+    if not one.enabled:
+        lines.append(Text("  no live worker can run it now", style="yellow"))
+    settings = settings_table(one)
+    parts: list[RenderableType] = [title, *lines]
+    return Group(*parts, *([Text(), Padding(settings, (0, 0, 0, 2))] if settings.rows else []), Text())
+
+
+def _output(output: dict[str, object]) -> str:
+    types = output.get("types")
+    named = ", ".join(map(str, types)) if isinstance(types, list) else ""
+    return f"{output.get('format', '?')}{f' ({named})' if named else ''}"
 
 
 def settings_table(one: Pipeline) -> Table:

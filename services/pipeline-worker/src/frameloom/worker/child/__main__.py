@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import structlog
 from frameloom.worker.pipelines.base import Pipeline
-from frameloom.worker.pipelines.registry import available, load_pipelines
+from frameloom.worker.pipelines.registry import load_pipelines
 from frameloom.worker.pipelines.runner import run
 
 from frameloom.common.documents import FailureCategory, PipelineOffer
@@ -44,7 +44,7 @@ class Child:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._models = ModelStore.default()
+        self._models = ModelStore()
         self._pipelines: dict[str, type[Pipeline]] | None = None
         self._last_progress = 0.0
 
@@ -60,7 +60,7 @@ class Child:
         self._pipelines = load_pipelines(request.extra_pipelines)
         offers = []
         for name, pipeline in sorted(self._pipelines.items()):
-            usable, reason = available(pipeline, self._models)
+            usable, reason = pipeline.available(self._models)
             info = pipeline.info.model_copy(update={"config_schema": pipeline.Config.model_json_schema()})
             offers.append(PipelineOffer(id=name, info=info, available=usable, reason=reason))
         self._send(Description(offers=tuple(offers)))
@@ -86,13 +86,13 @@ class Child:
     def _annotate(self, request: Run) -> Done:
         assert self._pipelines is not None, "the parent describes first"
         kind = self._pipelines[request.pipeline]
-        pipeline = kind.configured(request.config, self._models, request.stem)
+        pipeline = kind.configured(request.config, self._models)
         chunker = Chunker()
 
         def emit(items: Sequence[Item], start: float, end: float) -> None:
             self._send_all(chunker.add(items, start, end, time.monotonic()))
 
-        summary = run(pipeline, request.path, emit=emit, progress=self._progress)
+        summary = run(pipeline, request.path, emit=emit, progress=self._progress, video_id=request.stem)
         self._send_all(chunker.rest())
         return Done(
             frames=summary.frames,

@@ -63,7 +63,7 @@ class FrameRequest:
         size: Width and height of the upright picture in pixels; None for the video's own.
         colour: Order of the three channels.
         batch_size: Frames per batch, at most; the last one is shorter.
-        scaling: Filter of the resize. ``area`` averages (small objects survive), ``fast_bilinear`` is cheapest.
+        scaling: Filter of the resize: ``area`` averages, so small things survive; ``fast_bilinear`` is cheapest.
     """
 
     sampling: Sampling
@@ -101,7 +101,7 @@ class FrameSource(Protocol):
 
     @property
     def backend(self) -> str:
-        """Name and version of the decoder, for the provenance of the result: ``pyav 18.1.0 (libavcodec 62.28)``."""
+        """Name and version of the decoder, for provenance: ``pyav 18.1.0 (libavcodec 62.28)``."""
 
     @property
     def device(self) -> str:
@@ -129,12 +129,14 @@ class Backend(Protocol):
     def supports(self, media: MediaInfo, request: FrameRequest) -> bool:
         """Whether it can decode this very file on this machine; must be cheap and never raise."""
 
-    def open(self, path: Path, request: FrameRequest, media: MediaInfo, *, threads: int | None) -> FrameSource:
+    def open(
+        self, path: Path, request: FrameRequest, media: MediaInfo, *, threads: int | None
+    ) -> FrameSource:
         """Opens the file."""
 
 
 BACKENDS: Mapping[str, str] = {"pyav": "frameloom.worker.frames.pyav"}
-"""Module of each decoder, in order of preference; each has an object ``BACKEND``. A GPU decoder goes before."""
+"""Module of each decoder, in order of preference; each has an object ``BACKEND``. GPU decoders go first."""
 
 
 def open_frames(

@@ -59,7 +59,9 @@ def check_complete(
         TaskError: ``decode_error``, saying how far the video could be read.
     """
     if not reach.frames:
-        raise TaskError(FailureCategory.DECODE_ERROR, "No picture of the video can be decoded: the file is damaged.")
+        raise TaskError(
+            FailureCategory.DECODE_ERROR, "No picture of the video can be decoded: the file is damaged."
+        )
     if not by_packets and reach.damaged and reach.frames < reach.packets * _READABLE_FRACTION:
         raise TaskError(
             FailureCategory.DECODE_ERROR,
@@ -73,7 +75,9 @@ def check_complete(
         return
     if not by_packets and not reach.damaged and 0 < stream.frames <= reach.packets:
         return  # every frame of the index was read: the last one merely stays on for long
-    if not promise_is_of_stream(container, stream) and promised - _end_of_all_streams(path) <= _slack(promised):
+    if not promise_is_of_stream(container, stream) and promised - _end_of_all_streams(path) <= _slack(
+        promised
+    ):
         return  # the promise is kept by the sound, which goes on after the last picture
     raise TaskError(
         FailureCategory.DECODE_ERROR,

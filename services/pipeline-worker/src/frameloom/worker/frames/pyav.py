@@ -120,7 +120,7 @@ class PyAVSource:
                 if self._sampler.wants(timestamp, key=frame.key_frame):
                     yield frame, timestamp
             if frames and self._request.sampling.kind == "key":
-                # Not from the start: an edit list may hide the first key frame, and that alone would show nothing.
+                # Not from the start: an edit list may hide the first key frame, so there would be none.
                 self._stream.codec_context.skip_frame = "NONKEY"
             self._jump()
 
@@ -227,7 +227,7 @@ class _BatchBuilder:
 def _view(image: VideoFrame, width: int, height: int) -> npt.NDArray[np.uint8]:
     """The pixels of a packed 24-bit frame, without a copy; lines of the plane are padded at the end."""
     plane = image.planes[0]
-    lines = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    lines: npt.NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
     return lines[:height, : width * 3].reshape(height, width, 3)
 
 
@@ -237,7 +237,9 @@ class _PyAVBackend:
     def supports(self, media: MediaInfo, request: FrameRequest) -> bool:  # noqa: ARG002 - the port's signature
         return True
 
-    def open(self, path: Path, request: FrameRequest, media: MediaInfo, *, threads: int | None) -> FrameSource:
+    def open(
+        self, path: Path, request: FrameRequest, media: MediaInfo, *, threads: int | None
+    ) -> FrameSource:
         return PyAVSource(path, request, media, threads)
 
 

@@ -11,7 +11,7 @@ _TOLERANCE = 1e-3
 """Seconds. Matroska rounds its time stamps to milliseconds: 0.033 stands for 1/30."""
 
 SPARSE_INTERVAL_SECONDS = 2.0
-"""From this interval on it can pay to jump from key frame to key frame instead of decoding what lies between."""
+"""From this interval on it can pay to jump over groups of pictures instead of decoding them."""
 
 
 class Sampler:

@@ -23,7 +23,22 @@ _WITH_PICTURE = (
     "yuv4mpegpipe", "gif", "nsv", "dhav",
 )  # fmt: skip
 # Formats of sound alone are opened too, so that the user hears what is missing and not "no video file".
-_SOUND_ONLY = ("wav", "mp3", "flac", "aac", "aiff", "caf", "amr", "ac3", "w64", "wv", "ape", "mpc", "mpc8", "au")
+_SOUND_ONLY = (
+    "wav",
+    "mp3",
+    "flac",
+    "aac",
+    "aiff",
+    "caf",
+    "amr",
+    "ac3",
+    "w64",
+    "wv",
+    "ape",
+    "mpc",
+    "mpc8",
+    "au",
+)
 _OPTIONS = {"format_whitelist": ",".join(_WITH_PICTURE + _SOUND_ONLY), "protocol_whitelist": "file"}
 
 _MP4_FIRST_BOXES = (b"ftyp", b"mdat", b"moov", b"free", b"skip", b"wide")
@@ -59,14 +74,18 @@ def open_container(path: str | Path) -> InputContainer:
             FailureCategory.INPUT_MISSING, "The media file does not exist where the worker looked for it."
         ) from None
     except OSError as error:
-        raise TaskError(FailureCategory.STORAGE_ERROR, f"The media file can not be read: {error.strerror}.") from error
+        raise TaskError(
+            FailureCategory.STORAGE_ERROR, f"The media file can not be read: {error.strerror}."
+        ) from error
     if size == 0:
         raise TaskError(FailureCategory.PARSE_ERROR, "The file is empty.")
     try:
         # The prefix keeps a colon in the name from being read as a protocol.
         return av.open(f"file:{file.absolute()}", options=dict(_OPTIONS))
     except (PermissionError, IsADirectoryError) as error:
-        raise TaskError(FailureCategory.STORAGE_ERROR, f"The media file can not be read: {error.strerror}.") from error
+        raise TaskError(
+            FailureCategory.STORAGE_ERROR, f"The media file can not be read: {error.strerror}."
+        ) from error
     except (av.FFmpegError, ValueError) as error:
         sentence = _NO_INDEX if _starts_like_mp4(file) else _NO_VIDEO
         raise TaskError(FailureCategory.PARSE_ERROR, sentence) from error
@@ -83,7 +102,9 @@ def video_stream(container: InputContainer) -> VideoStream:
         what = "only sound" if container.streams.audio else "no picture"
         raise TaskError(FailureCategory.PARSE_ERROR, f"The file has no video stream: there is {what} in it.")
     if stream.codec_context is None:
-        raise TaskError(FailureCategory.DECODE_ERROR, "The video is of a codec that the worker can not decode.")
+        raise TaskError(
+            FailureCategory.DECODE_ERROR, "The video is of a codec that the worker can not decode."
+        )
     return stream
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import cast
 
 import av
 from av.container import InputContainer
@@ -82,7 +81,9 @@ def promise_is_of_stream(container: InputContainer, stream: VideoStream) -> bool
 
 def _stream_end(container: InputContainer, stream: VideoStream) -> float | None:
     if stream.duration and stream.duration > 0 and stream.time_base:
-        return float((stream.duration + (stream.start_time or 0)) * stream.time_base) - start_seconds(container)
+        return float((stream.duration + (stream.start_time or 0)) * stream.time_base) - start_seconds(
+            container
+        )
     clock = _CLOCK.match(stream.metadata.get("DURATION", ""))  # Matroska has it as a tag of the track
     if clock is None:
         return None
@@ -100,15 +101,19 @@ def _first_picture(container: InputContainer, stream: VideoStream) -> VideoFrame
             failure = error
             continue
         if frames:
-            return cast("VideoFrame", frames[0])
+            return frames[0]
     raise TaskError(
         FailureCategory.DECODE_ERROR,
-        f"No picture of the video can be decoded (codec {stream.codec_context.name}): the file is damaged or cut off.",
+        f"No picture of the video can be decoded (codec {stream.codec_context.name}): "
+        "the file is damaged or cut off.",
     ) from failure
 
 
 def _scan(path: str | Path) -> tuple[float, int]:
-    """Length and number of packets of a file that does not tell (recorded live): reads it once, without decoding."""
+    """Length and number of packets of a file that does not tell them, as live recordings do.
+
+    Reads the file once, without decoding.
+    """
     end, packets = 0.0, 0
     with open_container(path) as container:
         stream = video_stream(container)

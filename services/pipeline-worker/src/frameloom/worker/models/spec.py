@@ -9,7 +9,7 @@ from frameloom.worker.errors import TaskError
 
 
 class ModelUnavailableError(TaskError):
-    """A model can not be had: ``provider_transient`` when trying later may help, else ``provider_terminal``."""
+    """A model can not be had: ``provider_transient`` if a later try may help, else ``provider_terminal``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,11 +192,13 @@ class ModelStore:
                     fetch_members(missing, self._move_in, self._directory)
         except filelock.Timeout:
             raise ModelUnavailableError(
-                FailureCategory.PROVIDER_TRANSIENT, f"Another process has been fetching {requirement} for too long."
+                FailureCategory.PROVIDER_TRANSIENT,
+                f"Another process has been fetching {requirement} for too long.",
             ) from None
         except OSError as error:
             raise ModelUnavailableError(
-                FailureCategory.STORAGE_ERROR, f"The model cache can not be written: {error.strerror or error}."
+                FailureCategory.STORAGE_ERROR,
+                f"The model cache can not be written: {error.strerror or error}.",
             ) from error
         return [spec.name for spec in missing]
 

@@ -38,6 +38,7 @@ class Pipeline(ABC):
         config: The configuration of this run.
         models: Where weights come from.
         video_id: What the rows call the video; set by the runner before ``begin``.
+        media: What probing found; set by ``begin``.
     """
 
     info: ClassVar[PipelineInfo]
@@ -80,14 +81,19 @@ class Pipeline(ABC):
         return True, None
 
     def load(self) -> None:
-        """Loads models, through ``ModelStore.load`` so that a warm process has them already.
+        """Gets models ready: here the required files, in a subclass the networks.
+
+        Networks go through ``ModelStore.load``, so that a warm process has them already.
 
         Raises:
             ModelUnavailableError: One can not be had.
         """
+        for name in self.required_models:
+            self.models.path(name)
 
     def begin(self, media: MediaInfo) -> None:
-        """Prepares the state for this video."""
+        """Prepares the state for this video; a subclass calls this one first."""
+        self.media = media
 
     @abstractmethod
     def request(self, media: MediaInfo) -> FrameRequest:

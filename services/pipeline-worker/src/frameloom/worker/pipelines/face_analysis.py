@@ -47,21 +47,32 @@ class FaceConfig(PipelineConfig):
 
     pps: float = Field(5.0, gt=0.0, le=240.0, description="Frames per second of video to look at.")
     confidence_threshold: float = Field(0.7, ge=0.0, le=1.0, description="Least score of a face.")
-    min_face_size: int = Field(30, ge=1, le=10_000, description="Least width and height of a face, in video pixels.")
+    min_face_size: int = Field(
+        30, ge=1, le=10_000, description="Least width and height of a face, in video pixels."
+    )
     max_faces: int = Field(10, ge=1, le=100, description="Most faces per frame; the best are kept.")
     detection_size: int = Field(
-        640, ge=160, le=1280, description="Longest side of the picture that is searched. More finds smaller faces."
+        640,
+        ge=160,
+        le=1280,
+        description="Longest side of the picture that is searched. More finds smaller faces.",
     )
     identity_threshold: float = Field(
         0.363, ge=0.0, le=1.0, description="Least cosine similarity of two faces of one person."
     )
-    detection_backend: str = Field("yunet", description="Only yunet is installed; other names use it as well.")
+    detection_backend: str = Field(
+        "yunet", description="Only yunet is installed; other names use it as well."
+    )
     emotion_backend: str = Field("auto", description="No model is installed yet.")
     scale_factor: float = Field(1.1, gt=1.0, le=10.0, description="For Haar cascades; has no effect here.")
     min_neighbors: int = Field(5, ge=0, le=100, description="For Haar cascades; has no effect here.")
-    detect_emotions: bool = Field(default=True, description="Adds emotions, where a model for them is installed.")
+    detect_emotions: bool = Field(
+        default=True, description="Adds emotions, where a model for them is installed."
+    )
     detect_age: bool = Field(default=False, description="Adds ages, where a model for them is installed.")
-    detect_gender: bool = Field(default=False, description="Adds genders, where a model for them is installed.")
+    detect_gender: bool = Field(
+        default=False, description="Adds genders, where a model for them is installed."
+    )
     deepface: DeepFaceConfig = Field(default_factory=DeepFaceConfig)
     person_identity: PersonIdentityConfig = Field(default_factory=PersonIdentityConfig)
 
@@ -104,7 +115,7 @@ class FaceAnalysis(Pipeline):
         """Forgets all identities."""
         from frameloom.worker.pipelines.faces.models import FaceFinder  # noqa: PLC0415 - OpenCV
 
-        self._media = media
+        super().begin(media)
         self._working = fit(media, _WORKING_SIDE)
         self._scale = (media.width / self._working[0], media.height / self._working[1])
         searched = fit(media, min(self.config.detection_size, _WORKING_SIDE))
@@ -121,7 +132,9 @@ class FaceAnalysis(Pipeline):
 
     def process(self, batch: FrameBatch) -> Iterator[Item]:
         """Rows of these frames; a frame without a face has only its row in ``images``."""
-        for pixels, timestamp, number in zip(batch.pixels, batch.timestamps, batch.frame_numbers, strict=True):
+        for pixels, timestamp, number in zip(
+            batch.pixels, batch.timestamps, batch.frame_numbers, strict=True
+        ):
             yield from self._frame(pixels, float(timestamp), int(number))
 
     def artefacts(self) -> tuple[ArtefactSpec, ...]:
@@ -129,21 +142,36 @@ class FaceAnalysis(Pipeline):
         info: Row = {
             "description": "Frameloom COCO export: faces",
             "version": VERSION,
-            "contents": {"identities": len(self._identities), "emotions": False, "age": False, "gender": False},
+            "contents": {
+                "identities": len(self._identities),
+                "emotions": False,
+                "age": False,
+                "gender": False,
+            },
             "notes": self._notes(),
         }
         return (coco.artefact(SUFFIX, info, [_CATEGORY]),)
 
     def _notes(self) -> list[str]:
         config = self.config
-        wanted = {"emotions": config.detect_emotions, "age": config.detect_age, "gender": config.detect_gender}
-        notes = [f"{name}: asked for, but no model for it is installed" for name, asked in wanted.items() if asked]
+        wanted = {
+            "emotions": config.detect_emotions,
+            "age": config.detect_age,
+            "gender": config.detect_gender,
+        }
+        notes = [
+            f"{name}: asked for, but no model for it is installed" for name, asked in wanted.items() if asked
+        ]
         if config.detection_backend not in {_BACKEND, "auto"}:
-            notes.append(f"detection_backend: {config.detection_backend} is not installed, {_BACKEND} was used")
+            notes.append(
+                f"detection_backend: {config.detection_backend} is not installed, {_BACKEND} was used"
+            )
         return notes
 
     def _frame(self, pixels: Pixels, timestamp: float, number: int) -> Iterator[Item]:
-        faces = [face for face in self._finder.find(pixels) if self._large_enough(face)][: self.config.max_faces]
+        faces = [face for face in self._finder.find(pixels) if self._large_enough(face)][
+            : self.config.max_faces
+        ]
         boxes = [face.box for face in faces]
         embeddings = [self._embedder.embed(pixels, face) for face in faces]
         identities = self._identities.assign(embeddings, boxes, timestamp)
@@ -151,7 +179,7 @@ class FaceAnalysis(Pipeline):
         for face, identity in zip(faces, identities, strict=True):
             self._rows += 1
             yield Item(list=coco.ANNOTATIONS, row=self._row(face, identity, image_id, timestamp, number))
-        yield coco.image_row(image_id, self._media, self.video_id, number, timestamp)
+        yield coco.image_row(image_id, self.media, self.video_id, number, timestamp)
 
     def _large_enough(self, face: Face) -> bool:
         _, _, width, height = face.box
@@ -172,7 +200,8 @@ class FaceAnalysis(Pipeline):
             "frame_number": number,
             "backend": _BACKEND,
             "landmarks": [
-                [round(float(x) * self._scale[0], 2), round(float(y) * self._scale[1], 2)] for x, y in face.landmarks
+                [round(float(x) * self._scale[0], 2), round(float(y) * self._scale[1], 2)]
+                for x, y in face.landmarks
             ],
         }
 
@@ -180,6 +209,6 @@ class FaceAnalysis(Pipeline):
         """The box in pixels of the video, cut off at its edges."""
         x, y, width, height = face.box
         left, top = max(0.0, x * self._scale[0]), max(0.0, y * self._scale[1])
-        right = min(float(self._media.width), (x + width) * self._scale[0])
-        bottom = min(float(self._media.height), (y + height) * self._scale[1])
+        right = min(float(self.media.width), (x + width) * self._scale[0])
+        bottom = min(float(self.media.height), (y + height) * self._scale[1])
         return left, top, max(0.0, right - left), max(0.0, bottom - top)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib.metadata import entry_points
 
 import structlog
@@ -46,7 +47,7 @@ def _candidates(extra: Sequence[str]) -> Iterator[tuple[str, Callable[[], object
     for point in entry_points(group=GROUP):
         yield point.value, point.load
     for reference in extra:
-        yield reference, lambda reference=reference: _import(reference)
+        yield reference, partial(_import, reference)
 
 
 def _import(reference: str) -> object:

@@ -86,7 +86,9 @@ def run(
     if not frames:
         raise TaskError(FailureCategory.DECODE_ERROR, "No picture of the video can be decoded.")
     end = max(media.duration_seconds, reached)
-    progress(Progress(stage="finishing", fraction=_NEARLY_DONE, frames_done=frames, media_seconds_done=reached))
+    progress(
+        Progress(stage="finishing", fraction=_NEARLY_DONE, frames_done=frames, media_seconds_done=reached)
+    )
     _hand_over(emit, pipeline.finish(), reached, end)
     return RunSummary(
         frames=frames,

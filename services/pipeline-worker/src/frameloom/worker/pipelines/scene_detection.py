@@ -47,7 +47,8 @@ class SceneConfig(PipelineConfig):
         default=True, description="Label scenes by their content, where a model for it is installed."
     )
     detector: Literal["content", "transnetv2"] = Field(
-        "content", description="content: fast, hard cuts. transnetv2: a network, sees dissolves and fades too."
+        "content",
+        description="content: fast, hard cuts. transnetv2: a network, sees dissolves and fades too.",
     )
     transnetv2_threshold: float = Field(
         0.5, ge=0.0, le=1.0, description="TransNet V2: probability from which on it is a transition."
@@ -99,7 +100,7 @@ class SceneDetection(Pipeline):
 
     def begin(self, media: MediaInfo) -> None:
         """Opens the first scene."""
-        self._media = media
+        super().begin(media)
         self._detector = self._make_detector(media)
         self._scenes = 0
         self._open: Cut | None = None
@@ -114,7 +115,11 @@ class SceneDetection(Pipeline):
                 Sampling.every_frame(), size=_TRANSNET_SIZE, colour="rgb", batch_size=50, scaling="bilinear"
             )
         return FrameRequest(
-            Sampling.every_frame(), size=fit(media, _CONTENT_SIDE), colour="bgr", batch_size=32, scaling="area"
+            Sampling.every_frame(),
+            size=fit(media, _CONTENT_SIDE),
+            colour="bgr",
+            batch_size=32,
+            scaling="area",
         )
 
     def process(self, batch: FrameBatch) -> Iterator[Item]:
@@ -125,7 +130,10 @@ class SceneDetection(Pipeline):
         self._last_timestamp = float(batch.timestamps[-1])
         yield from self._close_at(self._detector.feed(batch))
         # A scene is held back until the next one is long enough to stand alone: it may have to take it in.
-        if self._held is not None and self._last_timestamp - self._open.timestamp >= self.config.min_scene_length:
+        if (
+            self._held is not None
+            and self._last_timestamp - self._open.timestamp >= self.config.min_scene_length
+        ):
             yield from self._release(*self._held)
             self._held = None
 
@@ -134,8 +142,8 @@ class SceneDetection(Pipeline):
         if self._open is None:
             return
         yield from self._close_at(self._detector.flush())
-        after = self._last_timestamp + 1.0 / self._media.fps
-        end = Cut(self._last_frame + 1, max(self._media.duration_seconds, after), 1.0)
+        after = self._last_timestamp + 1.0 / self.media.fps
+        end = Cut(self._last_frame + 1, max(self.media.duration_seconds, after), 1.0)
         if self._held is not None and end.timestamp - self._open.timestamp < self.config.min_scene_length:
             yield from self._release(self._held[0], end)
             return
@@ -156,7 +164,9 @@ class SceneDetection(Pipeline):
 
     def models_used(self) -> dict[str, str]:
         """The network's digest, when it was used."""
-        return {"transnetv2": self.models.digest("transnetv2")} if self.config.detector == "transnetv2" else {}
+        return (
+            {"transnetv2": self.models.digest("transnetv2")} if self.config.detector == "transnetv2" else {}
+        )
 
     def _make_detector(self, media: MediaInfo) -> CutDetector:
         if self.config.detector == "transnetv2":
@@ -186,8 +196,8 @@ class SceneDetection(Pipeline):
             "id": self._scenes,
             "image_id": image_id,
             "category_id": _CATEGORY["id"],
-            "bbox": [0, 0, self._media.width, self._media.height],
-            "area": self._media.width * self._media.height,
+            "bbox": [0, 0, self.media.width, self.media.height],
+            "area": self.media.width * self.media.height,
             "iscrowd": 0,
             "score": round(begin.score, 4),
             "video_id": self.video_id,
@@ -201,4 +211,4 @@ class SceneDetection(Pipeline):
             "all_scores": {},
         }
         yield Item(list=coco.ANNOTATIONS, row=row)
-        yield coco.image_row(image_id, self._media, self.video_id, frame, middle)
+        yield coco.image_row(image_id, self.media, self.video_id, frame, middle)

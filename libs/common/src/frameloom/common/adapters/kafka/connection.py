@@ -78,7 +78,7 @@ class Kafka:
             auto_offset_reset="earliest" if grouped else "latest",
             ack_policy=AckPolicy.MANUAL,
             decoder=_as_bytes,
-            fetch_max_wait_ms=250,
+            fetch_max_wait_ms=self._settings.fetch_max_wait_ms,
             session_timeout_ms=int(self._settings.session_timeout_seconds * 1000),
             heartbeat_interval_ms=int(self._settings.session_timeout_seconds * 1000 / 3),
             max_poll_interval_ms=int(self._settings.max_poll_interval_seconds * 1000),

@@ -19,6 +19,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from frameloom.common.settings import KafkaSettings
 
+Assignment = dict[str, tuple[int, ...]]
 log = structlog.get_logger(__name__)
 
 
@@ -37,7 +38,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
     """The consumer behind a worker's slots."""
 
     def __init__(
-        self, consumer: AIOKafkaConsumer, room: Callable[[], int], assigned: Callable[[], None]
+        self, consumer: AIOKafkaConsumer, room: Callable[[], int], assigned: Callable[[Assignment], None]
     ) -> None:
         self._consumer = consumer
         self._room = room
@@ -53,7 +54,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         *,
         group: str,
         room: Callable[[], int],
-        assigned: Callable[[], None] = lambda: None,
+        assigned: Callable[[Assignment], None] = lambda _: None,
     ) -> AsyncIterator[Self]:
         """A joined member of the group; leaves it at the end.
 
@@ -62,7 +63,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             topics: What to read.
             group: Consumer group, without the prefix.
             room: Tells how many more records there is room for now.
-            assigned: Called after each assignment.
+            assigned: Called after each assignment, with the partitions of each topic.
         """
         consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.bootstrap_servers,
@@ -72,7 +73,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
             session_timeout_ms=int(settings.session_timeout_seconds * 1000),
             heartbeat_interval_ms=int(settings.session_timeout_seconds * 1000 / 3),
             max_poll_interval_ms=int(settings.max_poll_interval_seconds * 1000),
-            fetch_max_wait_ms=250,
+            fetch_max_wait_ms=settings.fetch_max_wait_ms,
         )
         intake = cls(consumer, room, assigned)
         consumer.subscribe(list(topics), listener=intake)
@@ -114,8 +115,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         except KafkaError as error:
             log.warning("commit failed", topic=record.topic, reason=repr(error))
 
-    def assignment(self) -> dict[str, tuple[int, ...]]:
-        """The partitions that are this member's now, by topic."""
+    def _assignment(self) -> Assignment:
         found: dict[str, list[int]] = {}
         for item in self._consumer.assignment():
             found.setdefault(item.topic, []).append(item.partition)
@@ -127,7 +127,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """A new assignment begins un-paused."""
         self._pause_or_resume()
-        self._assigned()
+        self._assigned(self._assignment())
         log.info("partitions assigned", count=len(list(assigned)))
 
     def _pause_or_resume(self) -> None:

@@ -51,8 +51,10 @@ class FaceFinder:
         height, width = pixels.shape[:2]
         scale_x, scale_y = width / self._size[0], height / self._size[1]
         if (width, height) != self._size:
-            pixels = cv2.resize(pixels, self._size, interpolation=cv2.INTER_AREA)
-        _, rows = self._network.detect(pixels)
+            small = cv2.resize(pixels, self._size, interpolation=cv2.INTER_AREA)
+        else:
+            small = pixels
+        _, rows = self._network.detect(small)
         if rows is None:
             return []
         # 14 coordinates, x and y in turn, then the score.

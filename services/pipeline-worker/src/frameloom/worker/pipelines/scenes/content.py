@@ -37,7 +37,9 @@ class ContentCuts:
 
     def feed(self, batch: FrameBatch) -> Iterable[Cut]:
         """Cuts that became certain with these frames (BGR)."""
-        for pixels, timestamp, number in zip(batch.pixels, batch.timestamps, batch.frame_numbers, strict=True):
+        for pixels, timestamp, number in zip(
+            batch.pixels, batch.timestamps, batch.frame_numbers, strict=True
+        ):
             position = _Position(float(timestamp), int(number), self._rate)
             yield from (
                 Cut(frame=cut.frame, timestamp=cut.timestamp, score=1.0)

@@ -39,7 +39,9 @@ class TransNetCuts:
 
     def feed(self, batch: FrameBatch) -> Iterator[Cut]:
         """Cuts that became certain with these frames (RGB, 48x27)."""
-        for pixels, timestamp, number in zip(batch.pixels, batch.timestamps, batch.frame_numbers, strict=True):
+        for pixels, timestamp, number in zip(
+            batch.pixels, batch.timestamps, batch.frame_numbers, strict=True
+        ):
             if not self._frames:
                 self._frames.extend([pixels] * _CONTEXT)
                 self._last_cut = float(timestamp)

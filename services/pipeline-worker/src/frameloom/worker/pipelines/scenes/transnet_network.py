@@ -31,7 +31,12 @@ class _SeparableConv(nn.Module):
         self.layers = nn.Sequential(
             nn.Conv3d(channels, 2 * filters, (1, 3, 3), padding=(0, 1, 1), bias=False),
             nn.Conv3d(
-                2 * filters, filters, (3, 1, 1), dilation=(dilation, 1, 1), padding=(dilation, 0, 0), bias=False
+                2 * filters,
+                filters,
+                (3, 1, 1),
+                dilation=(dilation, 1, 1),
+                padding=(dilation, 0, 0),
+                bias=False,
             ),
         )
 

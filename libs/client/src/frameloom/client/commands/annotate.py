@@ -1,0 +1,104 @@
+"""``frameloom annotate``: from videos to annotation files, with or without a server."""
+# ruff: noqa: PLC0415 - imports at need keep `--help` quick
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from frameloom.client import options
+from frameloom.client.mode import MODE
+
+if TYPE_CHECKING:
+    from frameloom.client.annotating import Order
+    from frameloom.client.reports import Report
+
+
+def annotate(
+    videos: Annotated[list[Path], typer.Argument(metavar="VIDEO...", help="Video or audio files.")],
+    pipelines: options.Pipelines = None,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the files go.")] = Path(),
+    config: options.Config = None,
+    server: options.Server = None,
+    data: options.Data = None,
+    workers: Annotated[int, typer.Option(min=1, help="Workers of the embedded stack.")] = 1,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the embedded stack running afterwards, until Ctrl-C.")
+    ] = False,
+    as_json: options.AsJson = False,  # noqa: ARG001 - taken by its callback
+    debug: options.Debug = False,  # noqa: ARG001 - taken by its callback
+) -> None:
+    """Annotate videos and download the files; starts the embedded stack if no server is named."""
+    wanted = [options.media_file(video) for video in dict.fromkeys(videos)]
+    settings = options.configuration(config)
+
+    from frameloom.client.annotating import Order
+    from frameloom.client.download import prepare_folder
+    from frameloom.client.running import run
+
+    prepare_folder(out)
+    order = Order(tuple(wanted), options.names(pipelines), out, settings)
+    if server:
+        reports = run(_on_server(order, server))
+    else:
+        reports = run(_embedded(order, options.data_folder(data), workers, keep=keep))
+    from frameloom.client.reports import worst
+
+    raise typer.Exit(worst(reports))
+
+
+async def _on_server(order: Order, server: str) -> list[Report]:
+    import asyncio
+
+    from frameloom.client.annotating import Annotation
+    from frameloom.client.api import AsyncClient
+    from frameloom.client.render import display, output
+
+    async with AsyncClient(server, api_key=options.api_key()) as client:
+        shown = display.choose(as_json=MODE.json)
+        annotation = Annotation(client, order, shown)
+        try:
+            with shown:
+                reports = await annotation.run()
+        except asyncio.CancelledError:
+            for job_id in annotation.open_jobs:
+                output.say(f"job {job_id} goes on; its files: frameloom results {job_id} --out {order.out}")
+            raise
+    _tell(reports, order)
+    return reports
+
+
+async def _embedded(order: Order, data: Path, workers: int, *, keep: bool) -> list[Report]:
+    import asyncio
+
+    from frameloom.client.annotating import Annotation
+    from frameloom.client.api import AsyncClient
+    from frameloom.client.embedded import embedded
+    from frameloom.client.render import display, output
+
+    shown = display.choose(as_json=MODE.json)
+    # Stopped within the stack's block: its last words do not run into the bars.
+    with shown:
+        shown.step("starting the embedded stack")
+        async with embedded(data, workers=workers) as stack, AsyncClient(stack.base_url) as client:
+            annotation = Annotation(client, order, shown)
+            try:
+                reports = await annotation.run()
+            except BaseException:
+                # Nobody will come back for them, and the next run would do them first.
+                await annotation.cancel_open()
+                raise
+            shown.__exit__(None, None, None)
+            _tell(reports, order)
+            if keep:
+                output.say(f"the stack goes on at {stack.base_url}, until Ctrl-C")
+                await asyncio.Event().wait()
+    return reports
+
+
+def _tell(reports: list[Report], order: Order) -> None:
+    from frameloom.client.render.summary import tell
+
+    tell(reports, out=order.out)

@@ -1,0 +1,48 @@
+"""``frameloom jobs``: what the server has to do and has done."""
+# ruff: noqa: PLC0415 - imports at need keep `--help` quick
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from frameloom.client import options
+from frameloom.client.mode import MODE
+
+if TYPE_CHECKING:
+    from frameloom.client.models import JobPage
+
+
+def jobs(
+    status: Annotated[
+        str | None,
+        typer.Option(help="Only those: pending, running, completed, failed or cancelled."),
+    ] = None,
+    page: Annotated[int, typer.Option(min=1, help="Which page.")] = 1,
+    per_page: Annotated[int, typer.Option(min=1, max=100, help="Jobs on a page.")] = 20,
+    server: options.Server = None,
+    as_json: options.AsJson = False,  # noqa: ARG001 - taken by its callback
+    debug: options.Debug = False,  # noqa: ARG001 - taken by its callback
+) -> None:
+    """List the jobs."""
+    from frameloom.client.render import output
+    from frameloom.client.running import run
+
+    found = run(_jobs(server or options.DEFAULT_SERVER, page, per_page, status))
+    if MODE.json:
+        output.emit_json(found.model_dump(mode="json"), pretty=True)
+        return
+    from frameloom.client.render.tables import jobs_table
+
+    if found.jobs:
+        output.show(jobs_table(found))
+    pages = max(1, -(-found.total // max(1, found.per_page)))
+    output.say(f"{found.total} job{'s' * (found.total != 1)}, page {found.page} of {pages}")
+
+
+async def _jobs(server: str, page: int, per_page: int, status: str | None) -> JobPage:
+    from frameloom.client.api import AsyncClient
+
+    async with AsyncClient(server, api_key=options.api_key()) as client:
+        return await client.jobs(page=page, per_page=per_page, status=status)

@@ -1,0 +1,47 @@
+"""``frameloom pipelines``: what the server can run."""
+# ruff: noqa: PLC0415 - imports at need keep `--help` quick
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from frameloom.client import options
+from frameloom.client.mode import MODE
+
+if TYPE_CHECKING:
+    from frameloom.client.models import Pipeline
+
+
+def pipelines(
+    detailed: Annotated[bool, typer.Option("--detailed", help="With the settings of each.")] = False,
+    server: options.Server = None,
+    as_json: options.AsJson = False,  # noqa: ARG001 - taken by its callback
+    debug: options.Debug = False,  # noqa: ARG001 - taken by its callback
+) -> None:
+    """List the pipelines that the server offers."""
+    from frameloom.client.render import output
+    from frameloom.client.running import run
+
+    found = run(_pipelines(server or options.DEFAULT_SERVER))
+    if MODE.json:
+        document = {"pipelines": [one.model_dump(mode="json") for one in found], "total": len(found)}
+        output.emit_json(document, pretty=True)
+        return
+    from frameloom.client.render import tables
+
+    if not found:
+        output.say("The server has no pipeline: no worker has announced itself yet")
+    elif not detailed:
+        output.show(tables.pipelines_table(found))
+    else:
+        for one in found:
+            output.show(tables.pipeline_card(one))
+
+
+async def _pipelines(server: str) -> tuple[Pipeline, ...]:
+    from frameloom.client.api import AsyncClient
+
+    async with AsyncClient(server, api_key=options.api_key()) as client:
+        return await client.pipelines()

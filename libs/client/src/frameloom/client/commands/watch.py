@@ -1,0 +1,57 @@
+"""``frameloom watch``: follow a job to its end."""
+# ruff: noqa: PLC0415 - imports at need keep `--help` quick
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from frameloom.client import options
+from frameloom.client.mode import MODE
+
+if TYPE_CHECKING:
+    from frameloom.client.api import AsyncClient
+    from frameloom.client.errors import ExitCode
+    from frameloom.client.models import Job
+
+
+def watch(
+    job: options.JobId,
+    server: options.Server = None,
+    as_json: options.AsJson = False,  # noqa: ARG001 - taken by its callback
+    debug: options.Debug = False,  # noqa: ARG001 - taken by its callback
+) -> None:
+    """Show a job's progress until it ends; Ctrl-C leaves the job running."""
+    from frameloom.client.running import run
+
+    raise typer.Exit(run(_watch(job, server or options.DEFAULT_SERVER)))
+
+
+async def _watch(job_id: str, server: str) -> ExitCode:
+    from frameloom.client.api import AsyncClient
+
+    async with AsyncClient(server, api_key=options.api_key()) as client:
+        job = await client.job(job_id)
+        return await watched(client, job, job.video_filename or job.id)
+
+
+async def watched(client: AsyncClient, job: Job, label: str) -> ExitCode:
+    """Watches a job with the display that fits, tells how it ended, and gives the exit code."""
+    import asyncio
+
+    from frameloom.client.render import display, output
+    from frameloom.client.render.summary import tell
+    from frameloom.client.reports import Report
+    from frameloom.client.watching import watch_to_end
+
+    shown = display.choose(as_json=MODE.json)
+    try:
+        with shown:
+            results = await watch_to_end(client, job, label, shown)
+    except asyncio.CancelledError:
+        output.say(f"job {job.id} goes on; come back with: frameloom watch {job.id}")
+        raise
+    report = Report(label, results)
+    tell([report])
+    return report.exit_code

@@ -1,0 +1,57 @@
+"""Health and events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from frameloom.gateway.schemas import Shape
+
+
+class HealthQuery(BaseModel):
+    """How much to tell."""
+
+    detailed: bool = Field(
+        default=False, title="Detailed", description="Include detailed diagnostics (slower response)"
+    )
+
+
+class HealthResponse(Shape):
+    """Whether the gateway works; ``details`` only when asked for."""
+
+    status: str = Field(description="ok or unhealthy")
+    version: str
+    timestamp: datetime
+    details: dict[str, Any] | None = Field(
+        default=None, description="database, storage, broker, registry, gpu, and services"
+    )
+
+
+class ServerHealthResponse(Shape):
+    """The short health of the whole server."""
+
+    status: str = Field(description="healthy or unhealthy")
+    api_version: str
+    videoannotator_version: str = Field(description="The VideoAnnotator release whose API this follows")
+    message: str
+    logging: str
+    memory_percent: float | None
+    database: dict[str, Any]
+
+
+class EventsQuery(BaseModel):
+    """Which events, and from where on."""
+
+    job_id: str | None = Field(default=None, description="Only this job, from its first event on")
+    last_event_id: str | None = Field(
+        default=None, description="Go on after this event; for clients that can not set the header"
+    )
+    close_on_end: bool = Field(default=False, description="End the stream after the job's last event")
+
+
+class EventsHeaders(BaseModel):
+    """Sent by a browser when it connects again."""
+
+    last_event_id: str | None = Field(default=None, alias="Last-Event-ID")
