@@ -87,7 +87,7 @@ class Annotation:
                     await self._client.cancel(job_id)
 
     async def _upload(self, label: str, video: Path) -> Job:
-        on_bytes = self._display.uploading(label, video.stat().st_size)
+        on_bytes = self._display.uploading(label, size_of(video))
         job = await self._client.submit(
             video, pipelines=self._order.pipelines, config=self._order.config, on_bytes=on_bytes
         )
@@ -112,6 +112,14 @@ class Annotation:
             self._order.out / safe_name(video.stem, fallback="video", taken=taken)
             for video in self._order.videos
         ]
+
+
+def size_of(video: Path) -> int:
+    """Bytes of a file; 0 if it has gone since it was checked, which the upload will tell."""
+    try:
+        return video.stat().st_size
+    except OSError:
+        return 0
 
 
 def _labels(videos: Sequence[Path]) -> list[str]:

@@ -175,7 +175,7 @@ def server_address(text: str) -> str:
     Raises:
         UsageError: It is no http or https address.
     """
-    address = text.strip().rstrip("/")
+    address = text.strip()
     if "://" not in address:
         address = f"http://{address}"
     try:
@@ -184,7 +184,7 @@ def server_address(text: str) -> str:
         raise UsageError(f"{text!r} is no server address: {error}", hint=_ADDRESS_HINT) from error
     if url.scheme not in {"http", "https"} or not url.host:
         raise UsageError(f"{text!r} is no server address", hint=_ADDRESS_HINT)
-    return address
+    return address.rstrip("/")
 
 
 def _sendable(name: str) -> str:

@@ -122,22 +122,22 @@ async def _stream(
     params = {"job_id": job_id, "close_on_end": "true"}
     last = time.monotonic()
     try:
-        async with client.stream(_STREAM, params=params, headers=headers, timeout=timeout) as response:
-            async with (
-                aclosing(httpx_sse.EventSource(response).aiter_sse()) as lines,
-                aclosing(_with_silences(lines, rules.silence_seconds)) as events,
-            ):
-                async for event in events:
-                    item = None if event is None else parse(event)
-                    if item is not None and item.job_id == job_id and seen.is_new(item):
-                        last = time.monotonic()
-                        yield item
-                    elif time.monotonic() - last > rules.silence_seconds:
-                        last = time.monotonic()
-                        job = await client.job(job_id)
-                        if job.ended:
-                            yield _told(job)
-                            return
+        async with (
+            client.stream(_STREAM, params=params, headers=headers, timeout=timeout) as response,
+            aclosing(httpx_sse.EventSource(response).aiter_sse()) as lines,
+            aclosing(_with_silences(lines, rules.silence_seconds)) as events,
+        ):
+            async for event in events:
+                item = None if event is None else parse(event)
+                if item is not None and item.job_id == job_id and seen.is_new(item):
+                    last = time.monotonic()
+                    yield item
+                elif time.monotonic() - last >= rules.silence_seconds:
+                    last = time.monotonic()
+                    job = await client.job(job_id)
+                    if job.ended:
+                        yield _told(job)
+                        return
     except (UnreachableError, ServerError, httpx_sse.SSEError):
         # The caller counts the breaks and asks for the job, which tells a broken stream from a dead server.
         return

@@ -125,7 +125,7 @@ class PipelineList(Answer):
 
 
 class JobEvent(Answer):
-    """An entry of a job's event log: ``job.submitted``, ``task.started``, …
+    """An entry of a job's event log, such as ``job.submitted`` or ``task.started``.
 
     ``seq`` counts from 1 for each job without a gap. It is None when the client learnt the state by asking,
     because no event stream could be had.

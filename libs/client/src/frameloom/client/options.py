@@ -20,7 +20,10 @@ DEFAULT_SERVER = "http://127.0.0.1:18011"
 Server = Annotated[
     str | None,
     typer.Option(
-        "--server", metavar="URL", envvar="FRAMELOOM_SERVER", help=f"Address of the gateway [{DEFAULT_SERVER}]."
+        "--server",
+        metavar="URL",
+        envvar="FRAMELOOM_SERVER",
+        help=f"Address of the gateway [{DEFAULT_SERVER}].",
     ),
 ]
 AsJson = Annotated[

@@ -72,7 +72,7 @@ class Report:
 
 
 def worst(reports: Iterable[Report]) -> ExitCode:
-    """The exit code of them all: the gravest, where a silent server outweighs a refusal, and that a failure."""
+    """The exit code of them all: the gravest; a silent server outweighs a refusal, and that a failure."""
     order = [ExitCode.UNREACHABLE, ExitCode.REFUSED, ExitCode.USAGE, ExitCode.MISSING, ExitCode.JOB_FAILED]
     codes = {report.exit_code for report in reports}
     return next((code for code in order if code in codes), ExitCode.OK)

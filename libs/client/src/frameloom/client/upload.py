@@ -30,6 +30,11 @@ class CountingFile:
         self._size = os.fstat(self._file.fileno()).st_size
         self._done = 0
 
+    @property
+    def size(self) -> int:
+        """Its length in bytes, as of its opening."""
+        return self._size
+
     def __enter__(self) -> Self:
         return self
 

@@ -33,8 +33,8 @@ class PipelineInfo(BaseModel):
     version: str
     display_name: str
     description: str
-    pipeline_family: str
-    variant: str
+    pipeline_family: str | None = None
+    variant: str | None = None
     tasks: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()

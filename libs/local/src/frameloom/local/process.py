@@ -23,6 +23,7 @@ class ChildProcess:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self._swept = False
 
     @classmethod
     async def spawn(
@@ -85,8 +86,10 @@ class ChildProcess:
 
     async def kill(self) -> int:
         """Ends it and what it left in its group (SIGKILL), and returns the exit status."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        if not self._swept:  # once only: after that the id may belong to somebody else
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+            self._swept = True
         return await self.wait()
 
 

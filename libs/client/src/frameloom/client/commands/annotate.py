@@ -30,7 +30,10 @@ def annotate(
     as_json: options.AsJson = False,  # noqa: ARG001 - taken by its callback
     debug: options.Debug = False,  # noqa: ARG001 - taken by its callback
 ) -> None:
-    """Annotate videos and download the files; starts the embedded stack if no server is named."""
+    """Annotate videos, and download the files.
+
+    If no server is named, the embedded stack is started for it, and stopped afterwards.
+    """
     wanted = [options.media_file(video) for video in dict.fromkeys(videos)]
     settings = options.configuration(config)
 
@@ -72,17 +75,18 @@ async def _on_server(order: Order, server: str) -> list[Report]:
 
 async def _embedded(order: Order, data: Path, workers: int, *, keep: bool) -> list[Report]:
     import asyncio
+    from contextlib import AsyncExitStack
 
     from frameloom.client.annotating import Annotation
     from frameloom.client.api import AsyncClient
     from frameloom.client.embedded import embedded
     from frameloom.client.render import display, output
 
-    shown = display.choose(as_json=MODE.json)
-    # Stopped within the stack's block: its last words do not run into the bars.
-    with shown:
-        shown.step("starting the embedded stack")
-        async with embedded(data, workers=workers) as stack, AsyncClient(stack.base_url) as client:
+    async with AsyncExitStack() as held:
+        with display.choose(as_json=MODE.json) as shown:
+            shown.step("starting the embedded stack")
+            stack = await held.enter_async_context(embedded(data, workers=workers))
+            client = await held.enter_async_context(AsyncClient(stack.base_url))
             annotation = Annotation(client, order, shown)
             try:
                 reports = await annotation.run()
@@ -90,11 +94,10 @@ async def _embedded(order: Order, data: Path, workers: int, *, keep: bool) -> li
                 # Nobody will come back for them, and the next run would do them first.
                 await annotation.cancel_open()
                 raise
-            shown.__exit__(None, None, None)
-            _tell(reports, order)
-            if keep:
-                output.say(f"the stack goes on at {stack.base_url}, until Ctrl-C")
-                await asyncio.Event().wait()
+        _tell(reports, order)
+        if keep:
+            output.say(f"the stack goes on at {stack.base_url}, until Ctrl-C")
+            await asyncio.Event().wait()
     return reports
 
 

@@ -25,7 +25,7 @@ def results(
     as_json: options.AsJson = False,  # noqa: ARG001 - taken by its callback
     debug: options.Debug = False,  # noqa: ARG001 - taken by its callback
 ) -> None:
-    """Show the results of a job; with --out also download its files."""
+    """Show the results of a job; with --out download its files."""
     from frameloom.client.download import prepare_folder
     from frameloom.client.running import run
 

@@ -37,6 +37,7 @@ def submit(
 async def _submit(
     video: Path, pipelines: Sequence[str], config: Mapping[str, object], server: str, *, wait: bool
 ) -> ExitCode:
+    from frameloom.client.annotating import size_of
     from frameloom.client.api import AsyncClient
     from frameloom.client.commands.watch import watched
     from frameloom.client.render import display, output
@@ -44,7 +45,7 @@ async def _submit(
     async with AsyncClient(server, api_key=options.api_key()) as client:
         shown = display.choose(as_json=MODE.json) if wait or not MODE.json else display.Silent()
         with shown:
-            on_bytes = shown.uploading(video.name, video.stat().st_size)
+            on_bytes = shown.uploading(video.name, size_of(video))
             job = await client.submit(video, pipelines=pipelines, config=config, on_bytes=on_bytes)
             if wait:
                 shown.submitted(video.name, job)

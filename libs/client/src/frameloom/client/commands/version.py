@@ -11,7 +11,7 @@ def version(
     as_json: options.AsJson = False,  # noqa: ARG001 - taken by its callback
     debug: options.Debug = False,  # noqa: ARG001 - taken by its callback
 ) -> None:
-    """Show the version of the command and of the parts installed beside it."""
+    """Show what is installed here."""
     import platform
 
     from frameloom.client import __version__

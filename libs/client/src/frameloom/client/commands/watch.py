@@ -22,7 +22,10 @@ def watch(
     as_json: options.AsJson = False,  # noqa: ARG001 - taken by its callback
     debug: options.Debug = False,  # noqa: ARG001 - taken by its callback
 ) -> None:
-    """Show a job's progress until it ends; Ctrl-C leaves the job running."""
+    """Show a job's progress until it ends.
+
+    Ctrl-C ends the watching, not the job.
+    """
     from frameloom.client.running import run
 
     raise typer.Exit(run(_watch(job, server or options.DEFAULT_SERVER)))

@@ -122,7 +122,7 @@ class Bars:
             completed=view.fraction,
             status=view.status,
             frames=frames(view),
-            speed=speed(view) if not view.ended else "",
+            speed=speed(view),
             note=_note(view),
             visible=not (crowded and view.ended),
         )

@@ -16,7 +16,7 @@ _PIPE_WIDTH = 4000
 
 
 def shown(text: object) -> str:
-    """Text from elsewhere (server, file names) that can not drive the terminal: one line, no control codes."""
+    """Text from elsewhere (server, file names), harmless to a terminal: one line, no control codes."""
     return "".join(" " if c in "\r\n\t" else "\ufffd" if _drives(c) else c for c in str(text))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from frameloom.client.mode import MODE
-from frameloom.client.render.output import emit_json, say, say_error, show
+from frameloom.client.render.output import emit_json, is_live, say, say_error, show
 from frameloom.client.reports import Report, summary
 
 
@@ -22,6 +22,8 @@ def tell(reports: Sequence[Report], *, out: Path | None = None) -> None:
     elif any(report.pipelines for report in reports):
         from frameloom.client.render.tables import results_table  # noqa: PLC0415 - not for --json
 
+        if is_live():
+            say("")
         show(results_table(reports))
     for report in reports:
         prefix = f"{report.label}: " if len(reports) > 1 else ""

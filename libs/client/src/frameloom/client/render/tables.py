@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from frameloom.client.checks import Finding
 from frameloom.client.models import Job, JobPage, Pipeline
 from frameloom.client.render.output import shown
 from frameloom.client.reports import Report
@@ -111,12 +112,13 @@ def pipeline_card(one: Pipeline) -> Group:
         ("reads", ", ".join(one.modalities)),
         ("writes", "; ".join(_output(output) for output in one.outputs)),
     ]
-    lines = [Text(f"  {name:<10}{shown(value)}") for name, value in facts if value]
+    lines: list[RenderableType] = [Text(f"  {name:<10}{shown(value)}") for name, value in facts if value]
     if not one.enabled:
         lines.append(Text("  no live worker can run it now", style="yellow"))
     settings = settings_table(one)
-    parts: list[RenderableType] = [title, *lines]
-    return Group(*parts, *([Text(), Padding(settings, (0, 0, 0, 2))] if settings.rows else []), Text())
+    if settings.rows:
+        lines += [Text(), Padding(settings, (0, 0, 0, 2))]
+    return Group(title, *lines, Text())
 
 
 def _output(output: dict[str, object]) -> str:
@@ -152,6 +154,17 @@ def _range(facts: dict[str, object]) -> str:
     if low is None and high is None:
         return ""
     return f"{'' if low is None else low}..{'' if high is None else high}"
+
+
+def doctor_table(findings: Iterable[Finding]) -> Table:
+    """A line for each finding, with what to do below it."""
+    table = _table("CHECK", "", "FOUND")
+    for one in findings:
+        found = Text(shown(one.message))
+        if one.advice:
+            found.append(f"\n→ {shown(one.advice)}", style="bold")
+        table.add_row(_plain(one.name), word(one.verdict), found)
+    return table
 
 
 def size(count: int) -> str:

@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from frameloom.local.errors import EmbeddedStackError
+from frameloom.common.errors import FrameloomError
 from frameloom.local.servers import EmbeddedServers
 from frameloom.local.servers.export import export_lines
 
@@ -29,11 +29,11 @@ def main() -> int:
     """Reads the command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m frameloom.local.servers", description=__doc__)
     parser.add_argument("data_dir", type=Path)
-    parser.add_argument("--broker-storage", choices=["s3", "memory"], default="s3")
+    parser.add_argument("--broker-storage", choices=["memory", "s3"], default="memory")
     options = parser.parse_args()
     try:
         asyncio.run(serve(options.data_dir, options.broker_storage))
-    except EmbeddedStackError as error:
+    except FrameloomError as error:
         sys.stderr.write(f"{error.message}\n{error.hint or ''}\n")
         return 1
     return 0

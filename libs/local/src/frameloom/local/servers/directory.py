@@ -69,6 +69,11 @@ class DataDirectory:
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._lock = descriptor
 
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._lock is not None
+
     def release(self) -> None:
         """Gives the directory back. The lock file stays: removing it would race with the next owner."""
         if self._lock is not None:

@@ -9,8 +9,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 
-import structlog
-
 from frameloom.local.errors import ServerStartError
 from frameloom.local.process import ChildProcess, describe_exit
 from frameloom.local.servers.directory import DataDirectory, tail
@@ -20,8 +18,6 @@ _FIRST_POLL_SECONDS = 0.005
 _LONGEST_POLL_SECONDS = 0.1
 _PROBE_SECONDS = 3.0
 
-log = structlog.get_logger(__name__)
-
 
 class Server(ABC):
     """A server of the embedded stack, which can be started, stopped, killed and restarted on its own.
@@ -29,6 +25,9 @@ class Server(ABC):
     Args:
         directory: Where its data and its log lie.
         port: Its loopback port.
+
+    Attributes:
+        start_seconds: How long the last start took.
     """
 
     name: str
@@ -37,6 +36,7 @@ class Server(ABC):
     def __init__(self, directory: DataDirectory, port: int) -> None:
         self.directory = directory
         self.port = port
+        self.start_seconds = 0.0
         self._process: ChildProcess | None = None
 
     @property
@@ -81,7 +81,7 @@ class Server(ABC):
         except BaseException:
             await self.kill()
             raise
-        log.debug("embedded server ready", server=self.name, seconds=round(time.monotonic() - began, 3))
+        self.start_seconds = time.monotonic() - began
 
     async def stop(self) -> None:
         """Ends the server in order: SIGTERM, a grace, SIGKILL."""
@@ -110,6 +110,10 @@ class Server(ABC):
             raise RuntimeError(f"{self.name} was never started")
         return await self._process.wait()
 
+    def last_words(self) -> str:
+        """The last lines of its log."""
+        return tail(self.log_path)
+
     @abstractmethod
     def command(self, folder: Path) -> list[str]:
         """The command line, without a secret in it."""
@@ -118,14 +122,14 @@ class Server(ABC):
     async def probe(self) -> bool:
         """Asks the server whether it serves; False or an OSError means not yet."""
 
-    def prepare(self, folder: Path) -> None:
+    def prepare(self, folder: Path) -> None:  # noqa: B027  (optional)
         """Makes what the server needs in its folder before it starts."""
 
     def variables(self) -> Mapping[str, str]:
         """Environment variables of this server only."""
         return {}
 
-    def clean_up(self) -> None:
+    def clean_up(self) -> None:  # noqa: B027  (optional)
         """Removes what the ended server left outside its folder."""
 
     async def _spawn(self, folder: Path) -> ChildProcess:

@@ -25,7 +25,9 @@ class HealthResponse(Shape):
     version: str
     timestamp: datetime
     details: dict[str, Any] | None = Field(
-        default=None, description="database, storage, broker, registry, gpu, and services"
+        default=None,
+        description="database, storage, broker, registry, gpu, and services",
+        exclude_if=lambda value: value is None,
     )
 
 

@@ -27,7 +27,8 @@ class PipelineInfo(Shape):
     stability: str | None = Field(default=None, title="Stability")
     outputs: list[dict[str, Any]] = Field(title="Outputs")
     config_schema: dict[str, Any] = Field(
-        title="Config Schema", description="By key: type, default, description, and limits where there are any"
+        title="Config Schema",
+        description="By key: type, default, description, and limits if any",
     )
     examples: list[dict[str, Any]] = Field(default=[], title="Examples")
     version: str | None = Field(default=None, title="Version")

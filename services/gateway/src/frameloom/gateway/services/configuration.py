@@ -96,7 +96,9 @@ def per_key(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _key(part: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any]:
     whole = _flat(part, defs)
-    kind = whole.get("type") or ("string" if "enum" in whole else "object" if "properties" in whole else "any")
+    kind = whole.get("type") or (
+        "string" if "enum" in whole else "object" if "properties" in whole else "any"
+    )
     shown: dict[str, Any] = {
         "type": _TYPE_WORDS.get(kind, kind),
         "default": whole.get("default"),
@@ -151,7 +153,7 @@ def _problems(
 def _problem(error: ValidationError, pipeline: str) -> dict[str, Any] | None:
     if error.context:
         # Of the branches of an anyOf, the one that came closest tells most.
-        error = best_match(error.context) or error
+        error = best_match(e for e in error.context if e.validator_value != "null") or error
     keyword = str(error.validator)
     if keyword in _TOLERATED:
         return None
@@ -187,7 +189,7 @@ def _storable(value: Any, depth: int) -> None:
     if isinstance(value, dict):
         for key, inner in value.items():
             if "\0" in key or key.startswith("$"):
-                raise InvalidRequestError("A key of the configuration begins with $ or holds a null character")
+                raise InvalidRequestError("A key of the configuration begins with $ or has a null in it")
             _storable(key, depth + 1)
             _storable(inner, depth + 1)
     elif isinstance(value, list):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from urllib.parse import unquote
 
 HEAD_BYTES = 4096
 """How many first bytes :func:`sniff` wants to see."""
 _NAME_CHARACTERS = 255
 _FALLBACK_NAME = "video"
+_SEPARATOR = re.compile(r"[\\/]")
 _TS_PACKET = 188
 _M2TS_PACKET = 192
 _BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
@@ -45,7 +47,7 @@ def sniff(head: bytes) -> str | None:
 
 def clean_filename(given: str | None) -> str:
     """The last component of a client's file name, printable and of bounded length: metadata, never a path."""
-    name = re.split(r"[\\/]", given or "")[-1]
+    name = _SEPARATOR.split(_decoded(given or ""))[-1]
     name = "".join(c for c in name if unicodedata.category(c)[0] != "C").strip()
     if name.strip(". ") == "":
         return _FALLBACK_NAME
@@ -55,6 +57,14 @@ def clean_filename(given: str | None) -> str:
     if not dot or len(extension) > 16:
         return name[:_NAME_CHARACTERS]
     return stem[: _NAME_CHARACTERS - len(extension) - 1] + dot + extension
+
+
+def _decoded(name: str) -> str:
+    """Browsers percent-encode quotes in the name, and some clients all that is not a letter."""
+    try:
+        return unquote(name, errors="strict")
+    except UnicodeDecodeError:
+        return name
 
 
 def _iso(head: bytes) -> str:

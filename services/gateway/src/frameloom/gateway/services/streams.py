@@ -195,12 +195,12 @@ class _Stream:
                     yield _event(job, event)
             for job in page:
                 self._tell(job.id, max(job.seq, self._told.get(job.id, 0)))
+        async for frame in self._caught_up(origin.id):
+            yield frame
 
     async def _ordered(self, item: JobEventMessage | Lagged) -> AsyncIterator[Frame]:
         if isinstance(item, Lagged):
-            yield Frame(
-                "lagged", {"type": "lagged", "missed": item.missed, "timestamp": self._service.now()}
-            )
+            yield Frame("lagged", {"type": "lagged", "missed": item.missed, "timestamp": self._service.now()})
             for job_id, first in item.first_seq.items():
                 if job_id not in self._told:
                     self._tell(job_id, first - 1)
@@ -224,7 +224,7 @@ class _Stream:
         if job is None or job.tenant != self._caller.tenant:
             return
         for event in job.events:
-            if event.seq > self._told[job_id]:
+            if event.seq > self._told.get(job_id, 0):
                 self._tell(job_id, event.seq)
                 yield _event(job, event)
 

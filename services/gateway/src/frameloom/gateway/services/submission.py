@@ -1,4 +1,4 @@
-"""Taking in a job: the upload into the bucket, the checks, the job document. What is refused leaves nothing."""
+"""Taking in a job: its upload, its checks, its document. What is refused leaves nothing in the bucket."""
 
 from __future__ import annotations
 
@@ -94,25 +94,13 @@ class SubmissionService:
         """
         job_id = new_id()
         key = f"media/{job_id}/source"
-        media: MediaRef | None = None
-        fields: dict[str, str] = {}
         try:
-            async for part in parts:
-                if isinstance(part, TextPart):
-                    fields[part.name] = part.text
-                elif part.name == _VIDEO:
-                    if media is not None:
-                        raise InvalidRequestError("The form has more than one video part")
-                    if "selected_pipelines" in fields:
-                        await self._checked(fields)  # before gigabytes are sent in vain
-                    media = await self._store(key, part)
-            if media is None:
-                raise RequestInvalidError.missing("body", _VIDEO)
+            media, fields = await self._taken(key, parts)
             names, config = await self._checked(fields)
-            job = submit(
-                Submission(job_id=job_id, tenant=caller.tenant, media=media, pipelines=names, config=config),
-                self._clock.now(),
+            submission = Submission(
+                job_id=job_id, tenant=caller.tenant, media=media, pipelines=names, config=config
             )
+            job = submit(submission, self._clock.now())
             await self._insert(job)
         except BaseException:
             await asyncio.shield(self._discard(key))
@@ -120,6 +108,25 @@ class SubmissionService:
         self._relay.offer(job)
         log.info("job accepted", job=job.id, pipelines=list(names), size_bytes=media.size_bytes)
         return job
+
+    async def _taken(
+        self, key: str, parts: AsyncIterator[TextPart | FilePart]
+    ) -> tuple[MediaRef, dict[str, str]]:
+        """The form, its file stored."""
+        media: MediaRef | None = None
+        fields: dict[str, str] = {}
+        async for part in parts:
+            if isinstance(part, TextPart):
+                fields[part.name] = part.text
+                continue
+            if media is not None:
+                raise InvalidRequestError(f"The form has more than one {part.name} part")
+            if "selected_pipelines" in fields:
+                await self._checked(fields)  # before gigabytes are sent in vain
+            media = await self._store(key, part)
+        if media is None:
+            raise RequestInvalidError.missing("body", _VIDEO)
+        return media, fields
 
     async def _checked(self, fields: dict[str, str]) -> tuple[tuple[str, ...], dict[str, Any]]:
         config = configuration.parse(fields.get("config"))

@@ -63,7 +63,8 @@ class FrameRequest:
         size: Width and height of the upright picture in pixels; None for the video's own.
         colour: Order of the three channels.
         batch_size: Frames per batch, at most; the last one is shorter.
-        scaling: Filter of the resize: ``area`` averages, so small things survive; ``fast_bilinear`` is cheapest.
+        scaling: Filter of the resize: ``area`` averages, so that small things survive;
+            ``fast_bilinear`` is cheapest.
     """
 
     sampling: Sampling

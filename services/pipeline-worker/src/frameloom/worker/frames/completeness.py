@@ -39,6 +39,7 @@ class Reach:
     position: float = 0.0
     damaged: int = 0
     """Packets, or reads, that failed."""
+    jumps: int = 0
     jumped_from: float | None = None
     """Set between a jump and the first packet after it."""
 
@@ -65,7 +66,8 @@ def check_complete(
     if not by_packets and reach.damaged and reach.frames < reach.packets * _READABLE_FRACTION:
         raise TaskError(
             FailureCategory.DECODE_ERROR,
-            f"Only {reach.frames} of {reach.packets} pictures of the video can be decoded: the file is damaged.",
+            f"Only {reach.frames} of {reach.packets} pictures of the video can be decoded: "
+            "the file is damaged.",
         )
     promised = promised_end(container, stream)
     reached = reach.packets_end if by_packets else reach.frames_end
@@ -75,10 +77,10 @@ def check_complete(
         return
     if not by_packets and not reach.damaged and 0 < stream.frames <= reach.packets:
         return  # every frame of the index was read: the last one merely stays on for long
-    if not promise_is_of_stream(container, stream) and promised - _end_of_all_streams(path) <= _slack(
-        promised
-    ):
+    if not promise_is_of_stream(container, stream) and promised - _packets_end(path) <= _slack(promised):
         return  # the promise is kept by the sound, which goes on after the last picture
+    if reach.jumps:
+        reached = _packets_end(path, stream.index)  # a jump into what is missing tells nothing
     raise TaskError(
         FailureCategory.DECODE_ERROR,
         f"The video stops being readable at {reached:.1f} s of {promised:.1f} s: "
@@ -90,13 +92,13 @@ def _slack(promised: float) -> float:
     return max(_SLACK_SECONDS, min(promised * _SLACK_FRACTION, _SLACK_LIMIT_SECONDS))
 
 
-def _end_of_all_streams(path: Path) -> float:
-    """Where the last packet of any stream ends; reads the file without decoding."""
+def _packets_end(path: Path, index: int | None = None) -> float:
+    """Where the last packet ends, of one stream or of all; reads the file without decoding."""
     end = 0.0
     with open_container(path) as container:
         start = start_seconds(container)
         try:
-            for packet in container.demux():
+            for packet in container.demux() if index is None else container.demux(container.streams[index]):
                 if packet.pts is not None and packet.time_base:
                     end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base) - start)
         except av.FFmpegError:

@@ -36,6 +36,7 @@ _FILTERS = {
     "area": Interpolation.AREA,
 }
 _FORMATS = {"rgb": "rgb24", "bgr": "bgr24"}
+_WITHOUT_PRESENTATION_TIMES = {"avi"}
 
 
 class PyAVSource:
@@ -52,8 +53,11 @@ class PyAVSource:
             self._container.close()
             raise
         self._start = start_seconds(self._container)
+        self._decoding_order_only = self._container.format.name in _WITHOUT_PRESENTATION_TIMES
+        self._delay: int | None = None
         self._sampler = Sampler(request.sampling)
-        self._jumps = JumpPlanner.for_sampling(request.sampling)
+        indexed = len(self._stream.index_entries) > 0
+        self._jumps = JumpPlanner.for_sampling(request.sampling, indexed=indexed)
         self._skips = self._jumps.enabled or request.sampling.kind == "key"
         self._reach = Reach()
         self._set_up_decoder(threads)
@@ -154,6 +158,7 @@ class PyAVSource:
         if target is None or self._reach.jumped_from is not None or target >= self._media.duration_seconds:
             return
         self._reach.jumped_from = self._reach.position
+        self._reach.jumps += 1
         try:
             self._container.seek(round((target + self._start) * av.time_base))
         except av.FFmpegError:
@@ -164,7 +169,7 @@ class PyAVSource:
         length = 1.0 / self._media.fps
         if frame.duration and frame.time_base:
             length = float(frame.duration * frame.time_base)
-        stamp = frame.pts if frame.pts is not None else frame.dts
+        stamp = self._stamp(frame)
         if stamp is None or frame.time_base is None:
             time = self._reach.frames_end
         else:
@@ -174,6 +179,18 @@ class PyAVSource:
         self._reach.last_frame = time
         self._reach.frames_end = max(self._reach.frames_end, time + length)
         return time
+
+    def _stamp(self, frame: VideoFrame) -> int | None:
+        """Presentation time in ticks of the frame's time base."""
+        if not self._decoding_order_only:
+            return frame.pts if frame.pts is not None else frame.dts
+        # The decoder hands frames out in order of presentation, each with the time stamp of the packet that
+        # made it come out: in order, but late by the frames that were held back before the first one.
+        if frame.dts is None:
+            return None
+        if self._delay is None:
+            self._delay = frame.dts - (self._stream.start_time or 0)
+        return frame.dts - self._delay
 
     def _number(self, timestamp: float) -> int:
         return round(timestamp * self._media.fps) if self._skips else self._reach.frames - 1

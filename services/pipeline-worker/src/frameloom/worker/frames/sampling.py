@@ -52,15 +52,23 @@ class JumpPlanner:
     """
 
     enabled: bool
+    exact: bool = True
+    """A seek lands on a key frame. Without an index it lands anywhere, and the next key frame counts."""
     margin: float = 0.5
     """Seconds before the wanted time to aim for: time stamps of an index are in decoding order."""
     _last_key: float | None = None
     _distance: float = 0.0
 
     @classmethod
-    def for_sampling(cls, sampling: Sampling) -> JumpPlanner:
-        """Enabled for sparse rates only."""
-        return cls(enabled=sampling.kind == "rate" and 1 / sampling.rate >= SPARSE_INTERVAL_SECONDS)
+    def for_sampling(cls, sampling: Sampling, *, indexed: bool = True) -> JumpPlanner:
+        """Enabled for sparse rates only.
+
+        Args:
+            sampling: What is wanted.
+            indexed: The container has an index of its key frames.
+        """
+        sparse = sampling.kind == "rate" and 1 / sampling.rate >= SPARSE_INTERVAL_SECONDS
+        return cls(enabled=sparse, exact=indexed)
 
     def saw_key(self, timestamp: float) -> None:
         """A key frame passed in the stream of packets."""
@@ -75,7 +83,7 @@ class JumpPlanner:
             position: Time of the newest packet read.
             due: Time of the next wanted frame.
         """
-        aim = due - self.margin
+        aim = due - self.margin - (0.0 if self.exact else self._distance)
         if not self.enabled or not self._distance or aim - position < self._distance:
             return None
         return aim

@@ -42,6 +42,8 @@ def probe(path: str | Path) -> MediaInfo:
         if duration is None:
             duration, packets = _scan(path)
         fps = _rate(stream, packets, duration)
+        # Packets without time stamps, as in a raw H.264 file, come at the nominal rate.
+        duration = duration or packets / fps
         width, height = first.width, first.height
         if rotation % 180:
             width, height = height, width

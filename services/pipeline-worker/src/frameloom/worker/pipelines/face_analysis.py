@@ -22,11 +22,11 @@ SUFFIX = "_face_detections.json"
 _BACKEND = "yunet"
 _CATEGORY = {"id": 100, "name": "face", "supercategory": "person"}
 _WORKING_SIDE = 1280
-"""Longest side of the frames that are asked for: identities are told from these, small faces need the pixels."""
+"""Longest side of the frames that are asked for: to tell small faces apart takes pixels."""
 
 
 class DeepFaceConfig(BaseModel):
-    """Settings of a backend of VideoAnnotator that is not used here; accepted so that its configurations pass."""
+    """Settings of a backend of VideoAnnotator: not used here, accepted so that its configurations pass."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 

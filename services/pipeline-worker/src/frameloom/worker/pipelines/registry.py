@@ -33,7 +33,7 @@ def load_pipelines(extra: Sequence[str] = ()) -> dict[str, type[Pipeline]]:
     for origin, load in _candidates(extra):
         try:
             pipeline = _checked(load())
-        except Exception:  # noqa: BLE001 - whatever a plug-in throws at import is its own affair
+        except Exception:  # whatever a plug-in throws at import is its own affair
             logger.warning("pipeline_plugin_skipped", plugin=origin, exc_info=True)
             continue
         name = pipeline.info.name

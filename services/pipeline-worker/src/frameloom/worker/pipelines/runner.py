@@ -58,7 +58,7 @@ def run(
         pipeline: A fresh object.
         path: The media file.
         emit: Called with rows as they come, never with none. Ranges follow each other without overlap.
-        progress: Called at every stage and after every batch; a caller that finds that too often thins it out.
+        progress: Called at every stage and after every batch; the caller may thin it out.
         backend: Frame decoder, or ``auto``.
         video_id: What the rows call the video; by default the stem of the file name.
         threads: Decoding threads; see ``open_frames``.

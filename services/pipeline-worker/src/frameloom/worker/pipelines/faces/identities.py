@@ -15,11 +15,11 @@ SAME_PERSON_COSINE = 0.363
 """SFace's published threshold; measured with it: 4.7 % false rejects, 0.5 % false accepts on 55 faces."""
 
 _CONTINUITY_BONUS = 0.1
-"""A face that overlaps the identity's last place a moment ago may look less alike: turned, or half hidden."""
+"""A face where the identity was a moment ago may look less alike: turned, or half hidden."""
 _CONTINUITY_OVERLAP = 0.4
 _CONTINUITY_SECONDS = 1.0
 _MEMORY = 50
-"""Weight of the past in an identity's mean, in faces: it follows slow changes of light and age of the shot."""
+"""Weight of the past in an identity's mean, in faces: it follows slow changes of light and pose."""
 _LIMIT = 2000
 
 

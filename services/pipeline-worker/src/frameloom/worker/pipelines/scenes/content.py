@@ -16,7 +16,7 @@ _TICKS = 1_000_000
 
 
 class _Position(FrameTimecode):  # type: ignore[misc]  # the library ships no types
-    """A time that remembers which frame it belongs to. The detector hands back the very objects it was given."""
+    """A time that knows its frame: the detector hands back the very objects it was given."""
 
     def __init__(self, timestamp: float, frame: int, rate: Fraction) -> None:
         super().__init__(Timecode(round(timestamp * _TICKS), Fraction(1, _TICKS)), rate)
@@ -25,7 +25,7 @@ class _Position(FrameTimecode):  # type: ignore[misc]  # the library ships no ty
 
 
 class ContentCuts:
-    """A cut is where hue, saturation and brightness change by more than the threshold from one frame to the next.
+    """A cut is where hue, saturation and brightness change by more than the threshold between two frames.
 
     Times are passed as exact ticks, so that variable frame rates count right. A cut is a yes or no here,
     so its score is 1.

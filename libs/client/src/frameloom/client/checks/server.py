@@ -1,0 +1,60 @@
+"""Whether a server answers, and how it is."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from frameloom.client.api import AsyncClient
+from frameloom.client.checks import Finding, Verdict
+from frameloom.client.errors import ClientError, UnreachableError
+
+_BAD = frozenset({"error", "unhealthy", "down", "failed"})
+_POOR = frozenset({"warning", "degraded", "unknown"})
+
+
+async def server(address: str, api_key: str | None, *, named: bool) -> list[Finding]:
+    """The server's health, one finding for it and one for each of its parts.
+
+    Args:
+        address: Where it should be.
+        api_key: Key, if there is one.
+        named: The user named it. Else it is only the usual place, and need not be there.
+    """
+    started = time.monotonic()
+    try:
+        async with AsyncClient(address, api_key=api_key) as client:
+            health = await client.health(detailed=True)
+    except ClientError as error:
+        facts: dict[str, Any] = {"url": address, "code": error.code}
+        if not named and isinstance(error, UnreachableError):
+            advice = "Start one with `frameloom up`, or name one with --server or FRAMELOOM_SERVER"
+            return [Finding("server", "warn", f"none at {address}", advice, facts)]
+        return [Finding("server", "fail", error.message, error.hint or "", facts)]
+    took = (time.monotonic() - started) * 1000
+    status = str(health.get("status", "unknown"))
+    facts = {
+        "url": address,
+        "status": status,
+        "version": health.get("version"),
+        "milliseconds": round(took, 1),
+    }
+    message = f"{address} answers {status} in {took:.0f} ms, version {health.get('version', 'unknown')}"
+    bad = status in _BAD
+    first = Finding("server", "fail" if bad else "ok", message, "See the parts below" if bad else "", facts)
+    details = health.get("details")
+    parts = details.items() if isinstance(details, dict) else ()
+    return [first, *(_part(name, facts) for name, facts in parts if isinstance(facts, dict))]
+
+
+def _part(name: str, facts: dict[str, Any]) -> Finding:
+    status = str(facts.get("status", "")).lower()
+    verdict: Verdict = "fail" if status in _BAD else "warn" if status in _POOR else "ok"
+    plain = [
+        f"{key} {value}"
+        for key, value in facts.items()
+        if key != "status" and isinstance(value, str | int | float) and value != ""
+    ]
+    words = "; ".join([status or "answers", *plain])
+    advice = "Look at this part's log on the server" if verdict == "fail" else ""
+    return Finding(f"server: {name}", verdict, words, advice, facts)

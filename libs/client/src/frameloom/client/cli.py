@@ -1,0 +1,162 @@
+"""The ``frameloom`` command: its parts put together, and the place where faults become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+from frameloom.client import __version__
+from frameloom.client.commands.annotate import annotate
+from frameloom.client.commands.cancel import cancel
+from frameloom.client.commands.doctor import doctor
+from frameloom.client.commands.jobs import jobs
+from frameloom.client.commands.pipelines import pipelines
+from frameloom.client.commands.results import results
+from frameloom.client.commands.submit import submit
+from frameloom.client.commands.up import up
+from frameloom.client.commands.version import version
+from frameloom.client.commands.watch import watch
+from frameloom.client.errors import ClientError, ExitCode
+from frameloom.client.mode import MODE
+from frameloom.client.render.output import emit_json, result, say, say_error
+
+_EPILOG = """Exit codes: 0 ok. 1 a job, or a pipeline of it, failed or was cancelled. 2 wrong usage. 3 server
+unreachable or at fault (5xx). 4 refused by the server (4xx). 5 something is not installed. 70 a fault of
+this command itself. 130 interrupted.
+
+Environment: FRAMELOOM_SERVER, FRAMELOOM_API_KEY, FRAMELOOM_DATA, NO_COLOR."""
+
+
+class _Guarded(TyperGroup):
+    """Turns every fault into lines on standard error and an exit code; no traceback unless asked for."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Runs the command line; see the base class for the arguments."""
+        MODE.reset()
+        code: Any
+        try:
+            code = super().main(
+                args, prog_name or "frameloom", complete_var, False, windows_expand_args, **extra
+            )
+        except TyperException as error:
+            code = _usage(error)
+        except typer.Abort:
+            code = ExitCode.INTERRUPTED
+        if standalone_mode:
+            sys.exit(int(code or 0))
+        return code
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the chosen command."""
+        try:
+            return super().invoke(ctx)
+        except (TyperException, typer.Exit, typer.Abort):
+            raise
+        except KeyboardInterrupt:
+            say("interrupted")
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        except BrokenPipeError:
+            _close_pipe()
+            raise typer.Exit(ExitCode.OK) from None
+        except Exception as error:  # noqa: BLE001 - the last place before the user
+            raise typer.Exit(_fault(error)) from None
+
+
+def _usage(error: TyperException) -> int:
+    command = getattr(getattr(error, "ctx", None), "command_path", "frameloom")
+    say_error(error.format_message(), f"`{command} --help` tells how it is used")
+    if MODE.json:
+        document = {"code": "USAGE", "message": error.format_message(), "exit_code": error.exit_code}
+        emit_json({"type": "error", "error": document}, pretty=False)
+    return error.exit_code
+
+
+def _fault(error: Exception) -> ExitCode:
+    known = error if isinstance(error, ClientError) else None
+    if known is None and isinstance(error, OSError):
+        known = ClientError(f"The system refused: {error}")
+    if known is None:
+        known = ClientError(
+            f"Frameloom itself failed: {type(error).__name__}: {error}",
+            hint="That is a bug; please report it with what --debug shows",
+        )
+    say_error(known.message, known.hint)
+    if MODE.debug:
+        traceback.print_exception(error)
+    if MODE.json:
+        emit_json({"type": "error", "error": known.document()}, pretty=False)
+    return known.exit_code
+
+
+def _close_pipe() -> None:
+    """Whoever read our output has seen enough; nothing more must be written there, not even at the exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        result(f"frameloom {__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    name="frameloom",
+    cls=_Guarded,
+    epilog=_EPILOG,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def _frameloom(
+    ctx: typer.Context,
+    show_version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+    ),
+) -> None:
+    """Turn video and audio into annotations."""
+    del show_version
+    if ctx.invoked_subcommand is None:
+        result(ctx.get_help())
+
+
+_WORK, _LOOK, _RUN = "Annotate", "Look", "This machine"
+for _function, _panel in (
+    (annotate, _WORK),
+    (submit, _WORK),
+    (watch, _WORK),
+    (cancel, _WORK),
+    (jobs, _LOOK),
+    (results, _LOOK),
+    (pipelines, _LOOK),
+    (up, _RUN),
+    (doctor, _RUN),
+    (version, _RUN),
+):
+    app.command(rich_help_panel=_panel)(_function)
+
+
+def main() -> None:
+    """The entry point of the ``frameloom`` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

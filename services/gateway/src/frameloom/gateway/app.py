@@ -1,0 +1,200 @@
+"""The wiring: settings to adapters to services to handlers to a listening server, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+
+from frameloom.common import __version__
+from frameloom.common.adapters.kafka import Consumption, Kafka
+from frameloom.common.adapters.mongo import Mongo, MongoFleetStore, MongoJobStore, MongoTaskStore
+from frameloom.common.adapters.s3 import S3ObjectStore
+from frameloom.common.clock import Clock, SystemClock
+from frameloom.common.documents import Liveness, Service
+from frameloom.common.errors import BrokerUnavailableError, ConfigurationError
+from frameloom.common.ports.objects import ObjectStore
+from frameloom.common.ports.stores import FleetStore, JobStore, TaskStore
+from frameloom.common.relay import JobRelay
+from frameloom.common.service import Announcer, Shutdown
+from frameloom.common.settings import FleetSettings, KafkaSettings, MongoSettings, S3Settings, load
+from frameloom.gateway.handlers.events import EventHandlers
+from frameloom.gateway.handlers.health import HealthHandlers
+from frameloom.gateway.handlers.jobs import JobHandlers
+from frameloom.gateway.handlers.pipelines import PipelineHandlers
+from frameloom.gateway.handlers.results import ResultHandlers
+from frameloom.gateway.http.cors import Cors
+from frameloom.gateway.http.docs import add_docs
+from frameloom.gateway.http.forms import FormReader
+from frameloom.gateway.http.openapi import document
+from frameloom.gateway.http.server import build
+from frameloom.gateway.routes import Handlers, operations
+from frameloom.gateway.services.caller import Caller
+from frameloom.gateway.services.catalogue import Catalogue
+from frameloom.gateway.services.health import HealthService, Probe
+from frameloom.gateway.services.jobs import JobService
+from frameloom.gateway.services.live import LiveEvents
+from frameloom.gateway.services.results import ResultService
+from frameloom.gateway.services.streams import StreamService
+from frameloom.gateway.services.submission import SubmissionService, UploadLimits
+from frameloom.gateway.settings import GatewaySettings
+
+log = structlog.get_logger(__name__)
+_DESCRIPTION = (
+    "Turns video and audio into annotations. Speaks the VideoAnnotator v1 API: post a file to "
+    "`/api/v1/jobs/`, follow it at `/api/v1/events/stream`, and fetch the files that its results name."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the gateway needs of the world.
+
+    Attributes:
+        uploads: The object store again, with threads of its own: slow uploads must not hold up downloads.
+        probes: By dependency, a call that fails when it does not answer.
+    """
+
+    jobs: JobStore
+    tasks: TaskStore
+    fleet: FleetStore
+    objects: ObjectStore
+    uploads: ObjectStore
+    relay: JobRelay
+    hub: LiveEvents
+    clock: Clock
+    probes: Mapping[str, Probe]
+
+
+def application(settings: GatewaySettings, ports: Ports) -> web.Application:
+    """The whole API over these ports."""
+    table = operations(_handlers(settings, ports))
+    app = build(
+        table,
+        identify=_everyone,
+        forms=FormReader(
+            file_field="video",
+            max_file_bytes=settings.max_upload_bytes,
+            max_field_bytes=settings.max_config_bytes,
+            idle_timeout_seconds=settings.body_idle_timeout_seconds,
+        ),
+        cors=Cors(settings.cors_origins),
+    )
+    add_docs(app, document(table, title="Frameloom API", version=__version__, description=_DESCRIPTION))
+
+    async def end_streams(_: web.Application) -> None:
+        ports.hub.close()
+
+    app.on_shutdown.append(end_streams)
+    return app
+
+
+async def main(shutdown: Shutdown) -> None:
+    """Runs the gateway until it is asked to end.
+
+    Raises:
+        ConfigurationError: The settings can not work, or the address is taken.
+        TransientError: A dependency did not answer at the start.
+    """
+    settings = load(GatewaySettings)
+    async with AsyncExitStack() as stack:
+        hub = LiveEvents(queue_size=settings.stream_queue, max_streams=settings.max_streams)
+        kafka = Kafka(load(KafkaSettings), "gateway")
+        feed = (kafka.topics.events, kafka.topics.progress)
+        kafka.consume(Consumption(name="live-events", topics=feed, handler=hub.handle, group=None))
+        ports = await _ports(stack, settings, kafka, hub)
+        await stack.enter_async_context(kafka.running())
+        await stack.enter_async_context(ports.relay.running())
+        runner = await _listening(application(settings, ports), settings)
+        stack.push_async_callback(runner.cleanup)
+        announcer = Announcer(ports.fleet, load(FleetSettings), Service.GATEWAY, ports.clock)
+        await stack.enter_async_context(announcer.running())
+        await shutdown.wait_or_failure(lambda: kafka.failed)
+        announcer.update(liveness=Liveness.DRAINING)
+        log.info("draining", grace_seconds=settings.shutdown_grace_seconds)
+        await runner.cleanup()
+
+
+def _handlers(settings: GatewaySettings, ports: Ports) -> Handlers:
+    jobs = JobService(ports.jobs, ports.relay, ports.clock)
+    catalogue = Catalogue(ports.fleet)
+    limits = UploadLimits(
+        max_bytes=settings.max_upload_bytes,
+        concurrent=settings.max_concurrent_uploads,
+        wait_seconds=settings.upload_wait_seconds,
+    )
+    streams = StreamService(
+        ports.hub,
+        ports.jobs,
+        ports.clock,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        overlap_seconds=settings.replay_overlap_seconds,
+    )
+    submissions = SubmissionService(ports.jobs, ports.uploads, catalogue, ports.relay, ports.clock, limits)
+    health = HealthService(ports.jobs, ports.fleet, ports.probes, settings.probe_timeout_seconds)
+    return Handlers(
+        jobs=JobHandlers(jobs, submissions),
+        results=ResultHandlers(ResultService(jobs, ports.tasks, ports.objects)),
+        pipelines=PipelineHandlers(catalogue),
+        health=HealthHandlers(health, ports.clock),
+        events=EventHandlers(streams, settings.stream_write_timeout_seconds),
+    )
+
+
+async def _ports(stack: AsyncExitStack, settings: GatewaySettings, kafka: Kafka, hub: LiveEvents) -> Ports:
+    """The real adapters, connected, their indexes in place."""
+    s3 = load(S3Settings)
+    mongo = await stack.enter_async_context(Mongo.connected(load(MongoSettings)))
+    objects = await stack.enter_async_context(S3ObjectStore.connected(s3))
+    uploading = s3.model_copy(update={"threads": settings.max_concurrent_uploads})
+    uploads = await stack.enter_async_context(S3ObjectStore.connected(uploading))
+    jobs, tasks = MongoJobStore(mongo), MongoTaskStore(mongo)
+    fleet = MongoFleetStore(mongo, load(FleetSettings).live_within_seconds)
+    for store in (jobs, tasks, fleet):
+        await store.create_indexes()
+
+    async def broker_answers() -> None:
+        if not await kafka.broker.ping(settings.probe_timeout_seconds):
+            raise BrokerUnavailableError("The broker does not answer")
+
+    return Ports(
+        jobs=jobs,
+        tasks=tasks,
+        fleet=fleet,
+        objects=objects,
+        uploads=uploads,
+        relay=JobRelay(jobs, kafka, kafka.topics.events),
+        hub=hub,
+        clock=SystemClock(),
+        probes={"storage": objects.ping, "broker": broker_answers},
+    )
+
+
+async def _listening(app: web.Application, settings: GatewaySettings) -> web.AppRunner:
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        auto_decompress=False,  # compressed bodies are refused, so that none unpacks into gigabytes
+        shutdown_timeout=settings.shutdown_grace_seconds,
+    )
+    await runner.setup()
+    site = web.TCPSite(runner, settings.host, settings.port)
+    try:
+        await site.start()
+    except OSError as error:
+        await runner.cleanup()
+        raise ConfigurationError(
+            f"Can not listen on {settings.host}:{settings.port}: {error.strerror or error}",
+            hint="Is another gateway running? Choose another FRAMELOOM_GATEWAY_PORT.",
+        ) from error
+    port = runner.addresses[0][1]
+    log.info("listening", url=f"http://{settings.host}:{port}")
+    return runner
+
+
+async def _everyone(_: web.Request) -> Caller:
+    """Without keys there is one tenant."""
+    return Caller()

@@ -1,0 +1,152 @@
+"""Reading a multipart form part by part: nothing of a file is held, everything has a limit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+
+from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_TRANSFER_ENCODING
+from aiohttp.http_exceptions import HttpProcessingError
+
+from frameloom.common.errors import FrameloomError
+from frameloom.gateway.errors import (
+    InvalidRequestError,
+    PayloadTooLargeError,
+    RequestInvalidError,
+    UnsupportedMediaError,
+    UploadAbortedError,
+    UploadTimeoutError,
+)
+from frameloom.gateway.services.submission import FilePart, TextPart
+
+_CHUNK_BYTES = 256 * 1024
+_MAX_PARTS = 32
+_OVERHEAD_BYTES = 64 * 1024
+_PLAIN_ENCODINGS = {"", "7bit", "8bit", "binary"}
+Parts = AsyncIterator[TextPart | FilePart]
+
+
+class FormReader:
+    """Reads the forms of one server.
+
+    Args:
+        file_field: The one part that may be large.
+        max_file_bytes: Its limit, for what is known before it is read; the reader of the chunks counts too.
+        max_field_bytes: Limit of every other part.
+        idle_timeout_seconds: How long a client may be silent.
+    """
+
+    def __init__(
+        self, *, file_field: str, max_file_bytes: int, max_field_bytes: int, idle_timeout_seconds: float
+    ) -> None:
+        self._file_field = file_field
+        self._max_file_bytes = max_file_bytes
+        self._max_field_bytes = max_field_bytes
+        self._idle_timeout_seconds = idle_timeout_seconds
+
+    def refusal(self, request: web.Request) -> FrameloomError | None:
+        """Why the body is not worth reading, as far as the headers tell."""
+        encoding = request.headers.get(CONTENT_ENCODING, "identity").strip().lower()
+        if encoding != "identity":
+            return UnsupportedMediaError(
+                f"Bodies with Content-Encoding {encoding[:40]} are not accepted",
+                hint="Send the form without compression.",
+            )
+        limit = self._max_file_bytes + 2 * self._max_field_bytes + _OVERHEAD_BYTES
+        if request.content_length is not None and request.content_length > limit:
+            return PayloadTooLargeError("The upload", self._max_file_bytes)
+        return None
+
+    @asynccontextmanager
+    async def parts(self, request: web.Request) -> AsyncIterator[Parts]:
+        """The parts of the request's form.
+
+        Raises:
+            FrameloomError: The request is refused for its headers.
+        """
+        if (refusal := self.refusal(request)) is not None:
+            raise refusal
+        if request.content_type != "multipart/form-data":
+            raise RequestInvalidError.missing("body", self._file_field)
+        async with aclosing(self._parts(request)) as parts:
+            yield parts
+
+    async def _parts(self, request: web.Request) -> AsyncGenerator[TextPart | FilePart]:
+        async with self._reading():
+            reader = await request.multipart()
+        for _ in range(_MAX_PARTS):
+            async with self._reading():
+                part = await reader.next()
+            if part is None:
+                return
+            if isinstance(part, MultipartReader):
+                raise InvalidRequestError("A part of the form is itself a form")
+            yield await self._one(part)
+        raise InvalidRequestError(f"The form has more than {_MAX_PARTS} parts")
+
+    async def _one(self, part: BodyPartReader) -> TextPart | FilePart:
+        name = part.name or ""
+        _refuse_encoding(part)
+        if name != self._file_field:
+            return TextPart(name, await self._text(part, name))
+        if part.filename is None:
+            problem = {
+                "type": "value_error",
+                "loc": ["body", name],
+                "msg": "Value error, expected UploadFile, received: <class 'str'>",
+                "input": (await self._text(part, name))[:200],
+                "ctx": {"error": "expected a file part with a file name"},
+            }
+            raise RequestInvalidError([problem])
+        return FilePart(name, part.filename, self._chunks(part))
+
+    async def _text(self, part: BodyPartReader, name: str) -> str:
+        body = bytearray()
+        async for chunk in self._chunks(part):
+            body += chunk
+            if len(body) > self._max_field_bytes:
+                raise PayloadTooLargeError(f"The field {name[:40]}", self._max_field_bytes)
+        try:
+            return body.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidRequestError(f"The field {name[:40]} is not UTF-8 text") from error
+
+    async def _chunks(self, part: BodyPartReader) -> AsyncIterator[bytes]:
+        while True:
+            async with self._reading():
+                chunk = await part.read_chunk(_CHUNK_BYTES)
+            if not chunk:
+                return
+            yield chunk
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[None]:
+        """Around each read: its time limit, and what its errors mean."""
+        try:
+            async with asyncio.timeout(self._idle_timeout_seconds):
+                yield
+        except TimeoutError:
+            raise UploadTimeoutError(
+                f"Nothing was received for {self._idle_timeout_seconds:g} s",
+                hint="Check the connection and send again.",
+            ) from None
+        except ConnectionError as error:
+            raise UploadAbortedError("The client went away during the upload") from error
+        except (ValueError, AssertionError, RuntimeError, HttpProcessingError) as error:
+            # What aiohttp's multipart reader raises at a body that is no form.
+            raise InvalidRequestError(
+                "The form can not be read", hint=f"Is the multipart body complete? {str(error)[:120]}"
+            ) from error
+
+
+def _refuse_encoding(part: BodyPartReader) -> None:
+    """A decoded part may be larger than what was counted on the wire: none is decoded."""
+    transfer = part.headers.get(CONTENT_TRANSFER_ENCODING, "").strip().lower()
+    content = part.headers.get(CONTENT_ENCODING, "identity").strip().lower()
+    if transfer not in _PLAIN_ENCODINGS or content != "identity":
+        raise UnsupportedMediaError(
+            "Encoded parts are not accepted",
+            hint="Send the parts as they are, without Content-Encoding or a Content-Transfer-Encoding.",
+        )

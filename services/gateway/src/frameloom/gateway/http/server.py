@@ -1,0 +1,88 @@
+"""The aiohttp application made of operations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from frameloom.gateway.http.answers import error_response, json_response
+from frameloom.gateway.http.cors import Cors
+from frameloom.gateway.http.files import FileDownload, send_file
+from frameloom.gateway.http.forms import FormReader
+from frameloom.gateway.http.middleware import errors
+from frameloom.gateway.http.sse import EventStream, send_events
+from frameloom.gateway.http.typed import Answer, Binder, Identify, Operation
+
+
+def build(
+    operations: Sequence[Operation], *, identify: Identify, forms: FormReader, cors: Cors
+) -> web.Application:
+    """An application that answers these operations, and nothing else.
+
+    Args:
+        operations: What it answers.
+        identify: Tells the caller of a request.
+        forms: Reads multipart forms.
+        cors: Which origins may call.
+    """
+    app = web.Application()
+    cors.install(app)
+    app.middlewares.append(errors)
+    app.on_response_prepare.append(_sign)
+    for operation in operations:
+        _add(app, operation, Binder(operation.handler, identify), forms)
+    return app
+
+
+def _add(app: web.Application, operation: Operation, binder: Binder, forms: FormReader) -> None:
+    expect = partial(_continue, forms) if binder.form else None
+    paths = {operation.path: operation.status}
+    if operation.slashless_status is not None:
+        paths[operation.path.rstrip("/")] = operation.slashless_status
+    for path, status in paths.items():
+        app.router.add_route(
+            operation.method, path, partial(_serve, operation, binder, forms, status), expect_handler=expect
+        )
+
+
+async def _serve(
+    operation: Operation, binder: Binder, forms: FormReader, status: int, request: web.Request
+) -> web.StreamResponse:
+    arguments = await binder.read(request)
+    if binder.form is None:
+        result = await operation.handler(**arguments)
+    else:
+        async with forms.parts(request) as parts:
+            result = await operation.handler(**arguments, **{binder.form: parts})
+    return await _answer(request, result, status)
+
+
+async def _answer(request: web.Request, result: Any, status: int) -> web.StreamResponse:
+    if isinstance(result, Answer):
+        return json_response(result.body, result.status)
+    if isinstance(result, FileDownload):
+        return await send_file(request, result)
+    if isinstance(result, EventStream):
+        return await send_events(request, result)
+    if result is None:
+        return web.Response(status=204)
+    return json_response(result, status)
+
+
+async def _sign(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = "frameloom"  # the versions of what is below are nobody's business
+
+
+async def _continue(forms: FormReader, request: web.Request) -> web.StreamResponse | None:
+    """Tells a client that asks beforehand not to send a body that would be refused."""
+    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
+        if (refusal := forms.refusal(request)) is not None:
+            response = error_response(refusal)
+            response.force_close()
+            return response
+        if request.transport is not None:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    return None

@@ -1,0 +1,219 @@
+"""Typed handlers: what a handler's annotations ask for is read from the request and checked by pydantic.
+
+A handler is a coroutine function; each parameter says by its annotation where it comes from:
+``FromPath[str]``, ``FromQuery[Model]``, ``FromHeaders[Model]``, ``FromBody[Model]``, ``FromForm`` parts, or
+the :class:`Caller`. Its return annotation says what is answered. The same annotations make the OpenAPI
+document, so the two can not differ.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+
+from aiohttp import web
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from frameloom.common.errors import FrameloomError
+from frameloom.gateway.errors import PayloadTooLargeError, RequestInvalidError
+from frameloom.gateway.services.caller import Caller
+
+T = TypeVar("T")
+_MAX_BODY_BYTES = 1024 * 1024
+
+
+class Source(StrEnum):
+    """Where a parameter comes from; the first three are also OpenAPI's words."""
+
+    PATH = "path"
+    QUERY = "query"
+    HEADER = "header"
+    BODY = "body"
+    FORM = "form"
+    CALLER = "caller"
+
+
+FromPath = Annotated[T, Source.PATH]
+FromQuery = Annotated[T, Source.QUERY]
+FromHeaders = Annotated[T, Source.HEADER]
+FromBody = Annotated[T, Source.BODY]
+
+
+@dataclass(frozen=True, slots=True)
+class FormOf:
+    """Marks a parameter that takes the parts of a multipart form, described by a model."""
+
+    model: type[BaseModel]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """A body with a status that the handler decides."""
+
+    body: T
+    status: int
+
+
+Handler = Callable[..., Awaitable[Any]]
+Identify = Callable[[web.Request], Awaitable[Caller]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of the API: its place, its names in the OpenAPI document, and its handler.
+
+    Attributes:
+        method: Upper case.
+        path: With ``{names}`` of path parameters.
+        id: ``operationId``.
+        summary: One line.
+        handler: See the module.
+        tags: Groups of the documentation.
+        status: What a success is answered with.
+        errors: What may go wrong, beside 422, 500 and 503.
+        unavailable: What a 503 with the operation's own body means, where there is one.
+        slashless_status: The path without its last slash answers too, with this status.
+    """
+
+    method: str
+    path: str
+    id: str
+    summary: str
+    handler: Handler
+    tags: tuple[str, ...] = ()
+    status: int = 200
+    errors: tuple[type[FrameloomError], ...] = ()
+    unavailable: str | None = None
+    slashless_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a handler.
+
+    Attributes:
+        name: In the handler's signature.
+        source: Where it comes from.
+        kind: Its type: a model, or a scalar for path parameters.
+    """
+
+    name: str
+    source: Source
+    kind: Any
+
+
+def parameters_of(handler: Handler) -> list[Parameter]:
+    """What a handler asks for."""
+    hints = get_type_hints(handler, include_extras=True)
+    return [_parameter(name, hints[name]) for name in inspect.signature(handler).parameters]
+
+
+def returned_by(handler: Handler) -> Any:
+    """The type a handler answers with; the body's, when it decides the status too."""
+    kind = get_type_hints(handler, include_extras=True)["return"]
+    return get_args(kind)[0] if get_origin(kind) is Answer else kind
+
+
+def _parameter(name: str, hint: Any) -> Parameter:
+    if hint is Caller:
+        return Parameter(name, Source.CALLER, Caller)
+    kind, mark = get_args(hint)[:2]
+    if isinstance(mark, FormOf):
+        return Parameter(name, Source.FORM, mark.model)
+    return Parameter(name, Source(mark), kind)
+
+
+class Binder:
+    """Reads the parameters of one handler from requests."""
+
+    def __init__(self, handler: Handler, identify: Identify) -> None:
+        self._identify = identify
+        self._parameters = parameters_of(handler)
+        self._adapters = {
+            p.name: TypeAdapter(p.kind)
+            for p in self._parameters
+            if p.source not in {Source.CALLER, Source.FORM}
+        }
+
+    @property
+    def form(self) -> str | None:
+        """The parameter that takes the form's parts, if there is one."""
+        return next((p.name for p in self._parameters if p.source is Source.FORM), None)
+
+    async def read(self, request: web.Request) -> dict[str, Any]:
+        """The arguments of the handler, all but the form.
+
+        Raises:
+            RequestInvalidError: With every problem of every parameter.
+        """
+        values: dict[str, Any] = {}
+        problems: list[dict[str, Any]] = []
+        for parameter in self._parameters:
+            if parameter.source is Source.CALLER:
+                values[parameter.name] = await self._identify(request)
+            elif parameter.source is not Source.FORM:
+                try:
+                    values[parameter.name] = await self._one(request, parameter)
+                except ValidationError as error:
+                    problems += _located(error, parameter)
+        if problems:
+            raise RequestInvalidError(problems)
+        return values
+
+    async def _one(self, request: web.Request, parameter: Parameter) -> Any:
+        adapter: TypeAdapter[Any] = self._adapters[parameter.name]
+        match parameter.source:
+            case Source.PATH:
+                return adapter.validate_python(request.match_info[parameter.name])
+            case Source.QUERY:
+                # Of a repeated key the last one counts, as in FastAPI.
+                return adapter.validate_python({key: request.query.getall(key)[-1] for key in request.query})
+            case Source.HEADER:
+                return adapter.validate_python(_wanted_headers(request, parameter.kind))
+            case _:
+                return adapter.validate_python(await _json(request))
+
+
+def _wanted_headers(request: web.Request, model: type[BaseModel]) -> dict[str, str]:
+    names = (info.alias or name for name, info in model.model_fields.items())
+    return {name: request.headers[name] for name in names if name in request.headers}
+
+
+async def _json(request: web.Request) -> Any:
+    body = b""
+    async for chunk in request.content.iter_chunked(64 * 1024):
+        body += chunk
+        if len(body) > _MAX_BODY_BYTES:
+            raise PayloadTooLargeError("The body", _MAX_BODY_BYTES)
+    if not body:
+        raise RequestInvalidError.missing("body")
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        problem = {
+            "type": "json_invalid",
+            "loc": ["body", getattr(error, "pos", 0)],
+            "msg": "JSON decode error",
+            "input": {},
+            "ctx": {"error": getattr(error, "msg", str(error))[:200]},
+        }
+        raise RequestInvalidError([problem]) from error
+
+
+def _located(error: ValidationError, parameter: Parameter) -> list[dict[str, Any]]:
+    """Pydantic's problems as FastAPI shows them: the place begins with the source."""
+    first = [parameter.source.value, *([parameter.name] if parameter.source is Source.PATH else [])]
+    problems: list[dict[str, Any]] = []
+    for item in error.errors(include_url=False):
+        shown: dict[str, Any] = {**item, "loc": [*first, *item["loc"]]}
+        if "ctx" in shown:
+            shown["ctx"] = {
+                key: value if isinstance(value, int | float | str | bool | list) else str(value)
+                for key, value in shown["ctx"].items()
+            }
+        problems.append(shown)
+    return problems

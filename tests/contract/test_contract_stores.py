@@ -1,0 +1,299 @@
+"""The document stores: the same promises in memory and on the database."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+
+from frameloom.common.adapters.memory import MemoryFleetStore, MemoryJobStore, MemoryTaskStore
+from frameloom.common.adapters.mongo import Mongo, MongoFleetStore, MongoJobStore, MongoTaskStore
+from frameloom.common.cas import transact
+from frameloom.common.clock import SystemClock, new_id
+from frameloom.common.documents import (
+    FailureCategory,
+    FleetMember,
+    JobDocument,
+    JobStatus,
+    MediaRef,
+    PipelineOffer,
+    Service,
+    TaskDocument,
+    TaskState,
+)
+from frameloom.common.machines import job as jobs_machine
+from frameloom.common.machines.retry import RetryPolicy, Rule
+from frameloom.common.machines.task import TaskMachine
+from frameloom.common.machines.transition import Refused
+from frameloom.common.pipelines import PipelineInfo, Progress
+from frameloom.common.ports.stores import FleetStore, JobStore, TaskStore
+from frameloom.common.settings import MongoSettings
+from support.grounds import Grounds
+
+CLOCK = SystemClock()
+MEDIA = MediaRef(key="media/j/source", filename="a.mp4", size_bytes=1, sha256="00")
+QUICK = {category: Rule(attempts=3, backoff_seconds=0.4) for category in FailureCategory}
+MACHINE = TaskMachine(RetryPolicy(rules=QUICK, jitter=lambda: 1.0), lease_seconds=0.3, finalize_seconds=0.3)
+
+
+class Stores:
+    """The three stores of one database."""
+
+    def __init__(self, jobs: JobStore, tasks: TaskStore, fleet: FleetStore) -> None:
+        self.jobs, self.tasks, self.fleet = jobs, tasks, fleet
+
+
+@pytest.fixture(params=["memory", "embedded"])
+async def stores(request: pytest.FixtureRequest, all_grounds: Grounds) -> AsyncIterator[Stores]:
+    if request.param == "memory":
+        yield Stores(MemoryJobStore(CLOCK), MemoryTaskStore(CLOCK), MemoryFleetStore(CLOCK, 0.5))
+        return
+    ground = await all_grounds.get(request.param)
+    settings = MongoSettings(
+        uri=ground.environment["FRAMELOOM_MONGO_URI"], database=f"c{uuid.uuid4().hex[:10]}"
+    )
+    async with Mongo.connected(settings) as mongo:
+        jobs, tasks, fleet = MongoJobStore(mongo), MongoTaskStore(mongo), MongoFleetStore(mongo, 0.5)
+        for store in (jobs, tasks, fleet):
+            await store.create_indexes()
+        yield Stores(jobs, tasks, fleet)
+        await mongo.drop()
+
+
+def job(tenant: str = "a", *pipelines: str) -> JobDocument:
+    submission = jobs_machine.Submission(
+        new_id(), tenant, MEDIA, pipelines or ("p",), {"p": {"deep": [1, {"x.y": None}]}}
+    )
+    return jobs_machine.submit(submission, CLOCK.now())
+
+
+def task(tenant: str = "a", pipeline: str = "p", priority: int = 0) -> TaskDocument:
+    return TaskDocument(
+        id=new_id(),
+        job_id=new_id(),
+        tenant=tenant,
+        pipeline=pipeline,
+        priority=priority,
+        media=MEDIA,
+        created_at=CLOCK.now(),
+    )
+
+
+async def claimed(stores: Stores, fresh: TaskDocument, worker: str = "w") -> TaskDocument:
+    await stores.tasks.insert_missing([fresh])
+    return await transact(
+        stores.tasks, fresh.id, partial(MACHINE.claim, attempt=1, worker=worker, now=CLOCK.now())
+    )
+
+
+async def test_a_job_comes_back_as_it_was(stores: Stores) -> None:
+    wanted = job()
+    await stores.jobs.insert(wanted)
+    assert await stores.jobs.get(wanted.id) == wanted
+    assert await stores.jobs.get("nobody") is None
+
+
+async def test_a_change_of_an_older_revision_is_not_written(stores: Stores) -> None:
+    first = job()
+    await stores.jobs.insert(first)
+    change = jobs_machine.request_cancel(first, CLOCK.now())
+    assert (await stores.jobs.apply(change)) is not None
+    assert (await stores.jobs.apply(change)) is None
+    stored = await stores.jobs.get(first.id)
+    assert stored is not None
+    assert [event.type for event in stored.events] == ["job.submitted", "job.cancelled"]
+
+
+async def test_of_many_claims_one_wins(stores: Stores) -> None:
+    fresh = task()
+    await stores.tasks.insert_missing([fresh])
+
+    async def claim(worker: str) -> TaskDocument | None:
+        try:
+            return await transact(
+                stores.tasks, fresh.id, partial(MACHINE.claim, attempt=1, worker=worker, now=CLOCK.now())
+            )
+        except Refused:
+            return None
+
+    winners = [w for w in await asyncio.gather(*(claim(f"w{n}") for n in range(8))) if w is not None]
+    assert len(winners) == 1
+    stored = await stores.tasks.get(fresh.id)
+    assert stored == winners[0]
+    assert (stored.epoch, stored.state) == (1, TaskState.RUNNING)
+
+
+async def test_inserting_again_leaves_what_is_there(stores: Stores) -> None:
+    first, second = task(), task()
+    running = await claimed(stores, first)
+    await stores.tasks.insert_missing([first, second])
+    assert await stores.tasks.get(first.id) == running
+    assert (await stores.tasks.get(second.id)) == second
+
+
+async def test_a_lease_runs_out_by_the_stores_clock(stores: Stores) -> None:
+    running = await claimed(stores, task())
+    assert await stores.tasks.lease_expired(10) == []
+    with pytest.raises(Refused):
+        await transact(stores.tasks, running.id, partial(MACHINE.expire, now=CLOCK.now()))
+    async with asyncio.timeout(5):
+        while not (expired := await stores.tasks.lease_expired(10)):
+            await asyncio.sleep(0.02)
+    assert [t.id for t in expired] == [running.id]
+    after = await transact(stores.tasks, running.id, partial(MACHINE.expire, now=CLOCK.now()))
+    assert (after.state, after.attempt) == (TaskState.QUEUED, 2)
+
+
+async def test_a_renewal_moves_the_lease_and_carries_progress(stores: Stores) -> None:
+    running = await claimed(stores, task())
+    progress = Progress(stage="annotating", fraction=0.5, frames_done=7)
+    after = await transact(stores.tasks, running.id, partial(MACHINE.renew, epoch=1, progress=progress))
+    assert after.progress == progress
+    assert after.lease_until is not None
+    assert running.lease_until is not None
+    assert after.lease_until >= running.lease_until
+
+
+async def test_a_backoff_keeps_a_task_back_until_it_is_due(stores: Stores) -> None:
+    running = await claimed(stores, task())
+    lost = await transact(
+        stores.tasks, running.id, lambda t: MACHINE.fail(t, _failure(), epoch=1, now=CLOCK.now())
+    )
+    assert lost.next_eligible_at is not None
+    assert await stores.tasks.waiting("p", 10) == []
+    with pytest.raises(Refused):
+        await transact(
+            stores.tasks, running.id, partial(MACHINE.claim, attempt=2, worker="w", now=CLOCK.now())
+        )
+    async with asyncio.timeout(5):
+        while not await stores.tasks.waiting("p", 10):
+            await asyncio.sleep(0.02)
+    again = await transact(
+        stores.tasks, running.id, partial(MACHINE.claim, attempt=2, worker="w", now=CLOCK.now())
+    )
+    assert (again.epoch, again.next_eligible_at) == (2, None)
+
+
+def _failure():  # type: ignore[no-untyped-def]
+    from frameloom.common.documents import Failure
+
+    return Failure(category=FailureCategory.WORKER_CRASH, message="m")
+
+
+async def test_waiting_tasks_come_by_tenant_in_order_and_bounded(stores: Stores) -> None:
+    greedy = [task("greedy") for _ in range(5)]
+    urgent = task("greedy", priority=9)
+    modest = task("modest")
+    await stores.tasks.insert_missing([*greedy, urgent, modest, task("greedy", "other")])
+    found = await stores.tasks.waiting("p", 2)
+    assert [t.id for t in found if t.tenant == "greedy"] == [urgent.id, greedy[0].id]
+    assert [t.id for t in found if t.tenant == "modest"] == [modest.id]
+    assert await stores.tasks.waiting_pipelines() == {"p", "other"}
+
+
+async def test_a_dispatched_task_is_unclaimed_until_it_is_claimed(stores: Stores) -> None:
+    fresh = task()
+    await stores.tasks.insert_missing([fresh])
+    await transact(stores.tasks, fresh.id, partial(MACHINE.dispatch, now=CLOCK.now()))
+    assert await stores.tasks.waiting("p", 10) == []
+    assert [t.id for t in await stores.tasks.unclaimed("p")] == [fresh.id]
+    await transact(stores.tasks, fresh.id, partial(MACHINE.claim, attempt=1, worker="w", now=CLOCK.now()))
+    assert await stores.tasks.unclaimed("p") == []
+    assert await stores.tasks.running_by_owner() == {"w": 1}
+    assert await stores.tasks.running_by_tenant("p") == {"a": 1}
+
+
+async def test_folding_empties_the_outbox_unless_the_task_moved_on(stores: Stores) -> None:
+    running = await claimed(stores, task())
+    assert [t.id for t in await stores.tasks.pending_fold(10)] == [running.id]
+    moved = await transact(stores.tasks, running.id, partial(MACHINE.finish, epoch=1))
+    await stores.tasks.mark_folded([(running.id, running.rev)])
+    assert [t.id for t in await stores.tasks.pending_fold(10)] == [running.id]
+    await stores.tasks.mark_folded([(moved.id, moved.rev)])
+    assert await stores.tasks.pending_fold(10) == []
+    stored = await stores.tasks.get(running.id)
+    assert stored is not None
+    assert stored.outbox == ()
+
+
+async def test_an_event_written_after_the_outbox_was_emptied_stands_alone(stores: Stores) -> None:
+    running = await claimed(stores, task())
+    change = MACHINE.release(running, epoch=1, now=CLOCK.now())
+    await stores.tasks.mark_folded([(running.id, running.rev)])
+    after = await stores.tasks.apply(change)
+    assert after is not None
+    assert [event.type for event in after.outbox] == ["task.released"]
+
+
+async def test_relay_marks_only_what_it_published(stores: Stores) -> None:
+    fresh = job()
+    await stores.jobs.insert(fresh)
+    cancelled = await transact(stores.jobs, fresh.id, partial(jobs_machine.request_cancel, now=CLOCK.now()))
+    await stores.jobs.mark_relayed([(fresh.id, 1)])
+    assert [j.id for j in await stores.jobs.relay_due(10)] == [fresh.id]
+    await stores.jobs.mark_relayed([(fresh.id, cancelled.seq)])
+    assert await stores.jobs.relay_due(10) == []
+    stored = await stores.jobs.get(fresh.id)
+    assert stored is not None
+    assert stored.relayed_seq == 2
+
+
+async def test_pages_are_oldest_first_by_tenant_and_status(stores: Stores) -> None:
+    mine = [job("mine") for _ in range(5)]
+    for each in [*mine, job("other")]:
+        await stores.jobs.insert(each)
+    await transact(stores.jobs, mine[4].id, partial(jobs_machine.request_cancel, now=CLOCK.now()))
+    page = await stores.jobs.page(tenant="mine", status=None, skip=1, limit=2)
+    assert (page.total, [j.id for j in page.jobs]) == (5, [mine[1].id, mine[2].id])
+    assert all(j.events == () for j in page.jobs)
+    over = await stores.jobs.page(tenant="mine", status=JobStatus.CANCELLED, skip=0, limit=9)
+    assert [j.id for j in over.jobs] == [mine[4].id]
+    assert await stores.jobs.queue_position(mine[0]) == 1
+    assert [j.id for j in await stores.jobs.untidied(10)] == [mine[4].id]
+
+
+async def test_forgotten_jobs_are_found_after_a_while(stores: Stores) -> None:
+    fresh = job()
+    await stores.jobs.insert(fresh)
+    assert await stores.jobs.unplanned(60, 10) == []
+    async with asyncio.timeout(5):
+        while not await stores.jobs.unplanned(0.05, 10):
+            await asyncio.sleep(0.02)
+
+
+async def test_changed_since_gives_the_log_for_a_replay(stores: Stores) -> None:
+    early = job()
+    await stores.jobs.insert(early)
+    found = await stores.jobs.changed_since("a", early.updated_at, 10)
+    assert [j.id for j in found] == [early.id]
+    assert [e.seq for e in found[0].events] == [1]
+    assert await stores.jobs.changed_since("b", early.updated_at, 10) == []
+    assert await stores.jobs.changed_since("a", datetime(2100, 1, 1, tzinfo=UTC), 10) == []
+
+
+async def test_the_fleet_forgets_who_is_silent(stores: Stores) -> None:
+    member = FleetMember(
+        id="w1", service=Service.WORKER, host="h", pid=1, version="0", started_at=CLOCK.now(), slots=2,
+        assignment={"topic.with.dots": (0, 3)},
+    )  # fmt: skip
+    await stores.fleet.announce(member)
+    (found,) = await stores.fleet.live()
+    assert found.model_copy(update={"seen_at": None}) == member
+    async with asyncio.timeout(5):
+        while await stores.fleet.live():
+            await asyncio.sleep(0.02)
+    await stores.fleet.announce(member)
+    await stores.fleet.leave("w1")
+    assert await stores.fleet.live() == []
+
+
+async def test_offers_are_kept_by_name(stores: Stores) -> None:
+    info = PipelineInfo(name="p", version="1", display_name="P", description="d", config_schema={"$defs": {}})
+    await stores.fleet.offer([PipelineOffer(id="p", info=info)])
+    await stores.fleet.offer([PipelineOffer(id="p", info=info, available=False, reason="no model")])
+    (found,) = await stores.fleet.offers()
+    assert (found.available, found.reason, found.info) == (False, "no model", info)

@@ -1,0 +1,74 @@
+"""Pipelines for the tests: one that waits at a gate, one that crashes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, PipelineInfo
+from frameloom.worker.frames.base import FrameBatch, FrameRequest
+from frameloom.worker.pipelines.base import Pipeline, PipelineConfig
+
+_LOOK_SECONDS = 0.01
+
+
+class GateConfig(PipelineConfig):
+    """Where the gate is."""
+
+    gate: str = ""
+    """A file; the first frame waits until it exists. The waiting process writes its pid beside it."""
+    rows_per_frame: int = 1
+
+
+class Gated(Pipeline):
+    """Waits at a gate in the middle of its work, so that a test decides how long it takes."""
+
+    info = PipelineInfo(
+        name="gated", version="1", display_name="Gated", description="Waits at a gate (for tests)."
+    )
+    Config = GateConfig
+
+    def request(self, media: MediaInfo) -> FrameRequest:
+        return FrameRequest(batch_size=1)
+
+    def process(self, batch: FrameBatch) -> Iterable[Item]:
+        assert isinstance(self.config, GateConfig)
+        for number in batch.frame_numbers:
+            for row in range(self.config.rows_per_frame):
+                yield Item(list="annotations", row={"frame_number": int(number), "row": row})
+        if self.config.gate:
+            _wait(Path(self.config.gate))
+
+    def artefacts(self) -> tuple[ArtefactSpec, ...]:
+        return (ArtefactSpec(suffix="_gated.json", lists=("annotations",)),)
+
+
+class Crashing(Pipeline):
+    """Dies of a signal, as native code does."""
+
+    info = PipelineInfo(
+        name="crashing", version="1", display_name="Crashing", description="Dies of SIGSEGV (for tests)."
+    )
+    Config = PipelineConfig
+
+    def request(self, media: MediaInfo) -> FrameRequest:
+        return FrameRequest(batch_size=1)
+
+    def process(self, batch: FrameBatch) -> Iterable[Item]:
+        os.kill(os.getpid(), signal.SIGSEGV)
+        return ()
+
+    def artefacts(self) -> tuple[ArtefactSpec, ...]:
+        return ()
+
+
+def _wait(gate: Path) -> None:
+    """Polls, because a gate must also open for a process that the test knows nothing of."""
+    (gate.parent / f"{gate.name}.{os.getpid()}").touch()
+    deadline = time.monotonic() + 120
+    while not gate.exists():
+        assert time.monotonic() < deadline, "the gate stayed closed"
+        time.sleep(_LOOK_SECONDS)
