@@ -197,10 +197,10 @@ class Gateway:
                     {
                         "type": "task.progress",
                         "job_id": job["id"],
-                        "task_id": task,
-                        "pipeline": pipeline,
-                        "epoch": 1,
-                        "progress": {
+                        "data": {
+                            "task_id": task,
+                            "pipeline": pipeline,
+                            "epoch": 1,
                             "stage": "detecting",
                             "fraction": part,
                             "frames_done": int(part * 3000),

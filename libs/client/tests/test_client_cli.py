@@ -249,7 +249,8 @@ def test_debug_shows_the_traceback(gateway):
 
 
 def test_a_fault_of_our_own_is_one_line_and_70(monkeypatch):
-    def broken(*args: object, **options: object) -> None:
+    def broken(work):
+        work.close()
         raise RuntimeError("boom")
 
     monkeypatch.setattr("frameloom.client.running.run", broken)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 
+import httpx_sse
 import pytest
 
 from frameloom.client.api import AsyncClient
@@ -132,8 +134,24 @@ async def test_leaving_early_closes_the_stream(gateway):
         assert (await client.job(job["id"])).id == job["id"]
 
 
-@pytest.mark.parametrize("data", ["", "{", "[]", "{}", '{"type": "task.progress"}', "null"])
-def test_what_is_no_event_is_passed_over(data):
-    import httpx_sse
+def test_progress_is_read_with_its_facts_in_data_or_beside_it():
+    progress = {"stage": "x", "fraction": 0.5}
+    facts = {"pipeline": "a", "epoch": 2}
+    head = {"type": "task.progress", "job_id": "j"}
+    for document in (
+        {**head, "data": {**facts, **progress}},
+        {**head, "data": {**facts, "progress": progress}},
+        {**head, **facts, "progress": progress},
+    ):
+        event = httpx_sse.ServerSentEvent(event="task.progress", data=json.dumps(document))
+        item = parse(event)
+        assert isinstance(item, TaskProgress)
+        assert (item.pipeline, item.epoch, item.progress.fraction) == ("a", 2, 0.5)
 
+
+@pytest.mark.parametrize(
+    "data",
+    ["", "{", "[]", "{}", '{"type": "task.progress"}', '{"type": "task.progress", "data": []}', "null"],
+)
+def test_what_is_no_event_is_passed_over(data):
     assert parse(httpx_sse.ServerSentEvent(event="heartbeat", data=data)) is None

@@ -91,7 +91,7 @@ RESULTS = {
             "status": "failed",
             "error_category": "gpu_oom",
             "error_message": "No room",
-            "attempts": [{"number": 1, "failure": {"category": "worker_lost"}}, {"number": 2}],
+            "attempts": [{"number": 1, "outcome": "failed", "category": "worker_lost"}, {"number": 2}],
         },
         "scene": {"pipeline_name": "scene", "status": "completed", "annotation_count": 2},
     },

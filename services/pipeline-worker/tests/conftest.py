@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from frameloom.common.documents.task import FailureCategory
 from frameloom.worker.models import ModelStore, ModelUnavailableError
 
@@ -14,7 +15,9 @@ sys.path.insert(0, str(Path(__file__).parent))  # for worker_clips
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "models: runs real models and real clips, fetched once from a package index")
+    config.addinivalue_line(
+        "markers", "models: runs real models and real clips, fetched once from a package index"
+    )
 
 
 @pytest.fixture(scope="session")

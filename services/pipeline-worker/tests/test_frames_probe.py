@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import worker_clips as clips
+
 from frameloom.worker.errors import TaskError
 from frameloom.worker.media.probe import probe
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from frameloom.worker.frames import Sampling
-from frameloom.worker.frames.sampling import JumpPlanner, Sampler
 from hypothesis import given
 from hypothesis import strategies as st
+
+from frameloom.worker.frames import Sampling
+from frameloom.worker.frames.sampling import JumpPlanner, Sampler
 
 
 def chosen(sampling: Sampling, times: list[float]) -> list[float]:

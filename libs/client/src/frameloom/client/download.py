@@ -189,7 +189,7 @@ async def _fetch(
         try:
             async with client.stream(path, params={"file": file.filename}, headers=headers) as response:
                 _take_up(response, partial)
-                async for piece in response.aiter_bytes(1 << 18):
+                async for piece in response.aiter_bytes():
                     partial.add(piece)
                     if on_bytes is not None:
                         on_bytes(partial.size)

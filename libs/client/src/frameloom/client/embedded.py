@@ -5,15 +5,18 @@ It is imported by name and at need, because the client must work without it.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from frameloom.client.errors import ClientError, MissingCapabilityError
+from frameloom.client.errors import ClientError, MissingCapabilityError, UnreachableError
 
+_T = TypeVar("_T")
+_SERVER_MISSING = "EMBEDDED_SERVER_MISSING"
 _HINT = "Install it with: pip install 'frameloom-client[local]'; or name a server with --server"
 
 
@@ -24,12 +27,8 @@ class RunningStack(Protocol):
     def base_url(self) -> str:
         """The gateway's address."""
 
-
-class StackError(ClientError):
-    """The embedded stack could not be started or kept alive."""
-
-    code = "EMBEDDED_STACK"
-    exit_code = MissingCapabilityError.exit_code
+    async def failed(self) -> None:
+        """Waits until a part can not be kept alive, and raises why."""
 
 
 def local(part: str) -> ModuleType:
@@ -52,7 +51,7 @@ async def embedded(data: Path, *, workers: int = 1) -> AsyncGenerator[RunningSta
 
     Raises:
         MissingCapabilityError: It is not installed.
-        StackError: It did not come up.
+        UnreachableError: It did not come up.
     """
     up: Any = local("up")
     options = up.UpOptions(data=data, port=0, workers=workers, quiet=True)
@@ -60,18 +59,44 @@ async def embedded(data: Path, *, workers: int = 1) -> AsyncGenerator[RunningSta
     try:
         running = await stack.__aenter__()
     except Exception as error:
-        if not _expected(error):
-            raise
-        raise StackError(
-            f"The embedded stack did not start: {error}",
-            hint=getattr(error, "hint", None) or f"Its logs are in {data}",
-        ) from error
+        raise _explained(error, "did not start", data) from error
     try:
         yield running
     finally:
         await stack.__aexit__(None, None, None)
 
 
-def _expected(error: Exception) -> bool:
-    """A fault that the stack explains itself: it has a stable code, as all of Frameloom's own have."""
-    return isinstance(error, OSError) or hasattr(error, "code")
+async def while_up(stack: RunningStack, work: Coroutine[Any, Any, _T], data: Path) -> _T:
+    """The result of the work, unless the stack fails before: then nothing is waited for.
+
+    Raises:
+        UnreachableError: A part of the stack could not be kept alive.
+    """
+    failure = asyncio.ensure_future(stack.failed())
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task, failure}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            await failure
+        return await task
+    except ClientError:
+        raise
+    except Exception as error:
+        raise _explained(error, "broke down", data) from error
+    finally:
+        for one in (task, failure):
+            one.cancel()
+        await asyncio.gather(task, failure, return_exceptions=True)
+
+
+def _explained(error: Exception, what: str, data: Path) -> Exception:
+    """The client's error for a fault that the stack explains itself: it has a stable code, as all its own."""
+    code = getattr(error, "code", None)
+    if not isinstance(code, str) and not isinstance(error, OSError):
+        return error
+    kind = MissingCapabilityError if code == _SERVER_MISSING else UnreachableError
+    return kind(
+        f"The embedded stack {what}: {error}",
+        code=code,
+        hint=getattr(error, "hint", None) or f"Its logs are in {data / 'logs'}",
+    )

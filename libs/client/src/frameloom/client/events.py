@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import httpx_sse
@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from frameloom.client.api import AsyncClient
 from frameloom.client.errors import RefusedError, ServerError, UnreachableError
-from frameloom.client.models import FeedItem, Job, JobEvent, TaskProgress
+from frameloom.client.models import FeedItem, Job, JobEvent, Progress, TaskProgress
 
 _T = TypeVar("_T")
 _STREAM = "/api/v1/events/stream"
@@ -224,10 +224,18 @@ def parse(event: httpx_sse.ServerSentEvent) -> FeedItem | None:
     document.setdefault("type", event.event)
     try:
         if document["type"] == "task.progress":
-            return TaskProgress.model_validate(document)
+            return _progress(document)
         return JobEvent.model_validate(document)
     except ValidationError:
         return None
+
+
+def _progress(document: dict[str, Any]) -> TaskProgress:
+    """Progress with its facts in ``data`` as every event, or beside it; flat, or in ``progress``."""
+    data = document.pop("data", None)
+    facts = document | data if isinstance(data, dict) else document
+    facts.setdefault("progress", {name: facts[name] for name in Progress.model_fields if name in facts})
+    return TaskProgress.model_validate(facts)
 
 
 def _sequence(event_id: str | None) -> int:

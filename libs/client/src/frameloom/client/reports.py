@@ -94,6 +94,4 @@ def _earlier(one: PipelineResult) -> list[tuple[Any, str]]:
 
 
 def _why(attempt: Mapping[str, Any]) -> str:
-    failure = attempt.get("failure")
-    category = failure.get("category") if isinstance(failure, dict) else attempt.get("error_category")
-    return str(category or attempt.get("outcome") or attempt.get("status") or "unknown")
+    return str(attempt.get("category") or attempt.get("outcome") or "unknown")

@@ -157,6 +157,8 @@ def _changed(view: PipelineView, event: JobEvent) -> PipelineView:
         attempt=attempt if isinstance(attempt, int) else view.attempt,
         stage="" if starts_over else view.stage,
         fraction=1.0 if status == "completed" else 0.0 if starts_over else view.fraction,
+        # The last progress may come after the end, so the count of frames may be short: then none is shown.
+        frames=view.frames if status != "completed" or view.fraction >= 1.0 else 0,
         annotations=count if isinstance(count, int) else view.annotations,
         trouble=str(event.data.get("message") or "") if status != "completed" else "",
         anchor=None if starts_over else view.anchor,

@@ -59,7 +59,7 @@ class JobEventMessage(Event):
     type: str
     """``job.submitted``, ``job.started``, ``task.completed``, …"""
     status: str
-    """The job's status when the event was published."""
+    """The job's status right after the event."""
     data: dict[str, Any] = Field(default_factory=dict)
 
     @property

@@ -59,8 +59,8 @@ class ArtefactSpec(BaseModel):
     """How the results service writes one file from the streamed rows.
 
     The file is a JSON object: the keys of ``head`` first, then each list of ``lists`` in order,
-    filled by streaming over the chunks, then the keys of ``tail``. ``copies`` maps a further list to
-    the list whose rows it repeats (the scene file has ``scenes`` beside ``annotations``).
+    filled by streaming over the chunks, then the keys of ``tail``. ``copies`` maps a list of
+    ``lists`` to the one whose rows it repeats (the scene file has ``scenes`` beside ``annotations``).
     """
 
     model_config = ConfigDict(frozen=True)

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 
 import structlog
 
+from frameloom.common.background import in_background
 from frameloom.common.documents import JobDocument
 from frameloom.common.errors import TransientError
 from frameloom.common.events import JobEventMessage
@@ -51,13 +52,10 @@ class JobRelay:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Relays in the background; publishes what is still pending at the end."""
-        task = asyncio.create_task(self._run(), name="job-relay")
         try:
-            yield
+            async with in_background(self._run(), "job-relay"):
+                yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
             with suppress(TransientError):  # the sweep of another process will find what is left
                 await self._relay_pending()
 
@@ -94,7 +92,7 @@ class JobRelay:
                 tenant=job.tenant,
                 seq=event.seq,
                 type=event.type,
-                status=job.status,
+                status=event.status,
                 data=event.data,
             )
             await self._publisher.publish(message, self._topic)

@@ -13,6 +13,7 @@ from typing import NoReturn
 import structlog
 
 from frameloom.common import __version__
+from frameloom.common.background import in_background, set_within
 from frameloom.common.clock import Clock, new_id
 from frameloom.common.documents import FleetMember, Liveness, Service
 from frameloom.common.errors import FrameloomError, TransientError
@@ -50,8 +51,7 @@ class Shutdown:
         while not self.asked:
             if (failure := failed()) is not None:
                 raise failure
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._asked.wait(), _WATCH_SECONDS)
+            await set_within(self._asked, _WATCH_SECONDS)
 
 
 Main = Callable[[Shutdown], Awaitable[None]]
@@ -113,20 +113,16 @@ class Announcer:
     async def running(self) -> AsyncIterator[None]:
         """Announces in the background, the first time before it yields; says good-bye at the end."""
         await self._store.announce(self.member)
-        task = asyncio.create_task(self._run(), name="announcer")
         try:
-            yield
+            async with in_background(self._run(), "announcer"):
+                yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
             with suppress(TransientError):  # silence is noticed too, only later
                 await self._store.leave(self.member.id)
 
     async def _run(self) -> None:
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), self._every)
+            await set_within(self._changed, self._every)
             self._changed.clear()
             try:
                 await self._store.announce(self.member)

@@ -48,6 +48,6 @@ class UpOptions:
     environment: Mapping[str, str] = field(default_factory=dict)
     broker_storage: BrokerStorage = "memory"
     ready_seconds: float = 90.0
-    grace_seconds: float = 15.0
+    grace_seconds: float = 25.0
     restart: RestartPolicy = field(default_factory=RestartPolicy)
     commands: Mapping[str, tuple[str, ...]] = field(default_factory=_modules)

@@ -15,7 +15,7 @@ from frameloom.local.options import UpOptions
 from frameloom.local.output import FileSink, LogSink, Tee, TerminalSink
 from frameloom.local.servers import EmbeddedServers
 from frameloom.local.servers.ports import is_free
-from frameloom.local.supervisor import Service, Supervisor
+from frameloom.local.supervisor import Service, Supervisor, Unit
 
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104  (names, not a binding)
 _STORES, _BROKER, _SERVICES = 0, 1, 2
@@ -54,7 +54,7 @@ class Stack:
     @property
     def pids(self) -> dict[str, int | None]:
         """The process ids of all parts by name; None for one that is not running."""
-        return {unit.name: unit.pid for unit in (*self.servers.all, *self._services)}
+        return {unit.name: unit.pid for unit in self._units()}
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -74,7 +74,7 @@ class Stack:
             EmbeddedStackError: A part could not be started, or did not answer in time.
         """
         self._check_port()
-        await asyncio.to_thread(self.servers.open)
+        self.servers.open()
         self._port = self.options.port or self.servers.gateway_port
         try:
             supervisor = self._supervisor = Supervisor(self._open_log(), self.options.restart)
@@ -107,7 +107,7 @@ class Stack:
 
     async def kill(self) -> None:
         """Ends all children at once; ``stop`` is still to be awaited."""
-        await asyncio.gather(*(unit.kill() for unit in (*self._services, *self.servers.all)))
+        await asyncio.gather(*(unit.kill() for unit in self._units()))
 
     async def _boot(self, supervisor: Supervisor) -> None:
         self._services = [] if self.options.only_servers else self._make_services()
@@ -178,6 +178,9 @@ class Stack:
             "FRAMELOOM_WORKER_CACHE_DIR": str(self.servers.directory.root / "cache"),
             **self.options.environment,
         }
+
+    def _units(self) -> list[Unit]:
+        return [*self.servers.all, *self._services]
 
     @property
     def _address(self) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 
 import structlog
 
 from frameloom.common.adapters.kafka import Intake, Kafka
 from frameloom.common.adapters.mongo import Mongo, MongoFleetStore, MongoTaskStore
 from frameloom.common.adapters.s3 import S3ObjectStore
+from frameloom.common.background import cancelled
 from frameloom.common.clock import SystemClock
 from frameloom.common.documents import Liveness, PipelineOffer, Service
 from frameloom.common.errors import ConfigurationError, FrameloomError
@@ -92,12 +93,10 @@ async def _take_until(
         taking = asyncio.create_task(worker.take(intake), name="intake")
         asked = asyncio.create_task(shutdown.wait())
         await asyncio.wait({taking, asked}, return_when=asyncio.FIRST_COMPLETED)
-        asked.cancel()
+        await cancelled(asked)
         if taking.done():
             taking.result()
-        taking.cancel()
-        with suppress(asyncio.CancelledError):
-            await taking
+        await cancelled(taking)
 
 
 async def _ready(starting: asyncio.Future[list[ChildProcess]]) -> None:
@@ -108,9 +107,7 @@ async def _ready(starting: asyncio.Future[list[ChildProcess]]) -> None:
 
 
 async def _reset(slots: Sequence[Slot], starting: asyncio.Future[list[ChildProcess]]) -> None:
-    starting.cancel()
-    with suppress(asyncio.CancelledError, TaskError):
-        await starting
+    await cancelled(starting)
     for slot in slots:
         await slot.reset()
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 import structlog
 
 from frameloom.common import __version__
+from frameloom.common.background import cancelled
 from frameloom.common.clock import Clock
 from frameloom.common.documents import Failure, FailureCategory, TaskDocument
 from frameloom.common.errors import TransientError
@@ -60,13 +61,13 @@ class Execution:
             else:
                 await self._stop(task, slot, work, keeper.result())
         except asyncio.CancelledError:
-            await _cancelled(work)
+            await cancelled(work)
             await slot.reset()
             await self._claims.release(task)
             log.info("given back", task_id=task.id)
             raise
         finally:
-            await _cancelled(keeper)
+            await cancelled(keeper)
 
     async def _work(self, attempt: _Attempt, lease: Lease) -> None:
         """Streams the annotations out. Raises what the attempt fails of."""
@@ -145,7 +146,7 @@ class Execution:
 
     async def _stop(self, task: TaskDocument, slot: Slot, work: asyncio.Task[None], why: Stop) -> None:
         """The lease says that the work must stop: the child goes first, then the document tells."""
-        await _cancelled(work)
+        await cancelled(work)
         await slot.reset()
         log.warning("stopped", task_id=task.id, why=why.value)
         if why is Stop.CANCELLED:
@@ -197,9 +198,3 @@ def _failure(error: BaseException) -> Failure:
         return Failure(category=FailureCategory.PROVIDER_TRANSIENT, message=error.message)
     log.error("unexpected", exc_info=error)
     return Failure(category=FailureCategory.SYSTEM, message=f"{type(error).__name__}: {error}")
-
-
-async def _cancelled(task: asyncio.Task[object] | asyncio.Task[None] | asyncio.Task[Stop]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError, Exception):
-        await task

@@ -81,12 +81,8 @@ def _head(spec: ArtefactSpec, provenance: Provenance) -> dict[str, Any]:
 
 
 def _lists(spec: ArtefactSpec) -> list[tuple[str, str]]:
-    """(name, source) of each list, a copy directly after what it copies."""
-    found: list[tuple[str, str]] = []
-    for name in spec.lists:
-        found.append((name, name))
-        found += [(copy, source) for copy, source in spec.copies.items() if source == name]
-    return found
+    """(name, source) of each list; a copy has another list's rows."""
+    return [(name, spec.copies.get(name, name)) for name in spec.lists]
 
 
 async def _write_rows(out: _Counting, batches: AsyncIterator[list[bytes]]) -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 
 import structlog
 
+from frameloom.common.background import in_background
 from frameloom.common.cas import transact
 from frameloom.common.clock import Clock
 from frameloom.common.documents import JobDocument, TaskDocument, TaskState
@@ -46,13 +47,8 @@ class Tidier:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Tidies in the background."""
-        task = asyncio.create_task(self._run(), name="tidier")
-        try:
+        async with in_background(self._run(), "tidier"):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def _run(self) -> None:
         while True:

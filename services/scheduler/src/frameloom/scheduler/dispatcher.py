@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 
 import structlog
 
+from frameloom.common.background import in_background, set_within
 from frameloom.common.cas import transact
 from frameloom.common.clock import Clock
 from frameloom.common.documents import FleetMember, TaskDocument
@@ -56,18 +57,12 @@ class Dispatcher:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Dispatches in the background."""
-        task = asyncio.create_task(self._run(), name="dispatcher")
-        try:
+        async with in_background(self._run(), "dispatcher"):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def _run(self) -> None:
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._settings.dispatch_every_seconds)
+            await set_within(self._wake, self._settings.dispatch_every_seconds)
             self._wake.clear()
             try:
                 await self.dispatch()

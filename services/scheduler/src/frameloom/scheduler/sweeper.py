@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 
 import structlog
 
+from frameloom.common.background import in_background
 from frameloom.common.cas import transact
 from frameloom.common.clock import Clock
 from frameloom.common.errors import NotFoundError, TransientError
@@ -53,13 +54,8 @@ class Sweeper:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Sweeps in the background, at once and then regularly."""
-        task = asyncio.create_task(self._run(), name="sweeper")
-        try:
+        async with in_background(self._run(), "sweeper"):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def _run(self) -> None:
         steps: tuple[Callable[[], Awaitable[None]], ...] = (

@@ -44,7 +44,27 @@ async def server(address: str, api_key: str | None, *, named: bool) -> list[Find
     first = Finding("server", "fail" if bad else "ok", message, "See the parts below" if bad else "", facts)
     details = health.get("details")
     parts = details.items() if isinstance(details, dict) else ()
-    return [first, *(_part(name, facts) for name, facts in parts if isinstance(facts, dict))]
+    return [
+        first,
+        *(
+            _services(facts) if name == "services" else _part(name, facts)
+            for name, facts in parts
+            if isinstance(facts, dict)
+        ),
+    ]
+
+
+def _services(services: dict[str, Any]) -> Finding:
+    """Which services of the fleet live."""
+    states = {name: facts for name, facts in services.items() if isinstance(facts, dict)}
+    gone = [name for name, facts in states.items() if facts.get("status") == "missing"]
+    words = ", ".join(
+        f"{name} {facts.get('instances', facts.get('status'))}" for name, facts in states.items()
+    )
+    if gone:
+        advice = f"Start {', '.join(f'frameloom-{name}' for name in gone)}: accepted jobs wait for it"
+        return Finding("server: services", "fail", words, advice, services)
+    return Finding("server: services", "ok", words, facts=services)
 
 
 def _part(name: str, facts: dict[str, Any]) -> Finding:
@@ -55,6 +75,7 @@ def _part(name: str, facts: dict[str, Any]) -> Finding:
         for key, value in facts.items()
         if key != "status" and isinstance(value, str | int | float) and value != ""
     ]
+    plain += [", ".join(map(str, value)) for value in facts.values() if isinstance(value, list) and value]
     words = "; ".join([status or "answers", *plain])
     advice = "Look at this part's log on the server" if verdict == "fail" else ""
     return Finding(f"server: {name}", verdict, words, advice, facts)

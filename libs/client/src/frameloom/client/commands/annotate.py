@@ -79,7 +79,7 @@ async def _embedded(order: Order, data: Path, workers: int, *, keep: bool) -> li
 
     from frameloom.client.annotating import Annotation
     from frameloom.client.api import AsyncClient
-    from frameloom.client.embedded import embedded
+    from frameloom.client.embedded import embedded, while_up
     from frameloom.client.render import display, output
 
     async with AsyncExitStack() as held:
@@ -89,7 +89,7 @@ async def _embedded(order: Order, data: Path, workers: int, *, keep: bool) -> li
             client = await held.enter_async_context(AsyncClient(stack.base_url))
             annotation = Annotation(client, order, shown)
             try:
-                reports = await annotation.run()
+                reports = await while_up(stack, annotation.run(), data)
             except BaseException:
                 # Nobody will come back for them, and the next run would do them first.
                 await annotation.cancel_open()
@@ -97,7 +97,7 @@ async def _embedded(order: Order, data: Path, workers: int, *, keep: bool) -> li
         _tell(reports, order)
         if keep:
             output.say(f"the stack goes on at {stack.base_url}, until Ctrl-C")
-            await asyncio.Event().wait()
+            await while_up(stack, asyncio.Event().wait(), data)
     return reports
 
 

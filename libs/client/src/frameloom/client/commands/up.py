@@ -37,6 +37,6 @@ def up(
         host=host,
         port=port,
         workers=workers,
-        only=only.value if only else None,
+        only_servers=only is Only.SERVERS,
     )
     raise typer.Exit(module.run_up(chosen))

@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Self
 
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
-from rich.progress import TimeElapsedColumn as Elapsed
 from rich.text import Text
 
 from frameloom.client.models import FeedItem, Job
@@ -31,7 +30,7 @@ class Bars:
             _Percent(),
             _Fact("frames", right=True),
             _Fact("speed", right=True),
-            Elapsed(),
+            _Elapsed(),
             _Fact("note"),
             console=self._console,
             refresh_per_second=8,
@@ -152,12 +151,24 @@ class _Fact(ProgressColumn):
         return text
 
 
+class _Elapsed(ProgressColumn):
+    """Time since it began; nothing before."""
+
+    def render(self, task: Task) -> Text:
+        """Minutes and seconds."""
+        seconds = task.finished_time if task.finished else task.elapsed
+        if seconds is None:
+            return Text()
+        return Text(f"{int(seconds) // 60}:{int(seconds) % 60:02d}", style="dim", justify="right")
+
+
 class _Percent(ProgressColumn):
     """How far, where that is known."""
 
     def render(self, task: Task) -> Text:
         """Per cent, or blanks as wide."""
-        return Text(f"{task.percentage:>4.0f}%" if task.total else "     ", style="bold")
+        known = task.total and task.start_time is not None
+        return Text(f"{task.percentage:>4.0f}%" if known else "     ", style="bold")
 
 
 class _Mark(SpinnerColumn):

@@ -35,6 +35,8 @@ class JobEvent(Part):
     id: str
     seq: int
     type: str
+    status: JobStatus
+    """The job's status right after the event."""
     time: datetime
     data: dict[str, Any] = Field(default_factory=dict)
 

@@ -221,7 +221,9 @@ def _next(job: JobDocument, now: datetime, **changes: Any) -> JobDocument:
 def _emit(
     job: JobDocument, kind: str, now: datetime, *, event_id: str | None = None, **data: Any
 ) -> JobDocument:
-    event = JobEvent(id=event_id or new_id(), seq=job.seq + 1, type=kind, time=now, data=data)
+    event = JobEvent(
+        id=event_id or new_id(), seq=job.seq + 1, type=kind, status=job.status, time=now, data=data
+    )
     return job.model_copy(
         update={"events": (*job.events, event), "seq": event.seq, "relay_due": True, "updated_at": now}
     )

@@ -65,7 +65,7 @@ class EmbeddedServers:
 
     async def start(self) -> None:
         """Takes the directory and starts the servers."""
-        await asyncio.to_thread(self.open)
+        self.open()
         await self.boot()
 
     async def boot(self) -> None:
@@ -118,9 +118,9 @@ class EmbeddedServers:
             self.directory.release()
 
     @property
-    def all(self) -> tuple[Server, Server, Server]:
-        """The servers in the order in which they can be started."""
-        return (self.documents, self.objects, self.broker)
+    def all(self) -> tuple[Server, ...]:
+        """The servers in the order in which they can be started; none before the directory is opened."""
+        return (self.documents, self.objects, self.broker) if self.directory.held else ()
 
     def environment(self) -> dict[str, str]:
         """The settings that lead a service to these servers; known before they answer."""

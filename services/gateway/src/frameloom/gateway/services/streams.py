@@ -264,7 +264,7 @@ def _frame(job_id: str, seq: int, event: JobEvent | JobEventMessage, status: str
 
 
 def _event(job: JobDocument, event: JobEvent) -> Frame:
-    return _frame(job.id, event.seq, event, job.status.value)
+    return _frame(job.id, event.seq, event, event.status.value)
 
 
 def _message(message: JobEventMessage) -> Frame:

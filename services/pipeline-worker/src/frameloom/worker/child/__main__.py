@@ -11,9 +11,6 @@ import time
 from collections.abc import Sequence
 
 import structlog
-from frameloom.worker.pipelines.base import Pipeline
-from frameloom.worker.pipelines.registry import load_pipelines
-from frameloom.worker.pipelines.runner import run
 
 from frameloom.common.documents import FailureCategory, PipelineOffer
 from frameloom.common.logging import configure_logging
@@ -34,6 +31,9 @@ from frameloom.worker.child.protocol import (
 )
 from frameloom.worker.errors import TaskError
 from frameloom.worker.models.store import ModelStore
+from frameloom.worker.pipelines.base import Pipeline
+from frameloom.worker.pipelines.registry import load_pipelines
+from frameloom.worker.pipelines.runner import run
 
 _PROGRESS_SECONDS = 0.2
 log = structlog.get_logger(__name__)

@@ -11,12 +11,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
+from frameloom.common.background import cancelled
 from frameloom.common.settings import KafkaSettings
 
 Assignment = dict[str, tuple[int, ...]]
@@ -102,7 +103,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
                 return []
             return [_record(raw) for batch in poll.result().values() for raw in batch]
         finally:
-            await _cancelled(poll, changed)
+            await cancelled(poll, changed)
 
     async def commit(self, record: Record) -> None:
         """Commits everything of the record's partition up to and with this record."""
@@ -138,12 +139,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
                 self._consumer.resume(*paused)
         elif partitions - paused:
             self._consumer.pause(*partitions)
-
-
-async def _cancelled(*tasks: asyncio.Future[Any]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _record(raw: object) -> Record:

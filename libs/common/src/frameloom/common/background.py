@@ -1,0 +1,67 @@
+"""Work beside a service's main task, which can not fail in silence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+_ASK_AGAIN_SECONDS = 0.2
+
+
+@asynccontextmanager
+async def in_background(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    """Runs ``work`` while the block runs, and cancels it at the end.
+
+    If it raises, the block is cancelled and the exception comes out of it: a dispatcher or sweeper that has
+    died must take its service down, where somebody starts it again.
+    """
+    parent = asyncio.current_task()
+    assert parent is not None
+    task = asyncio.create_task(work, name=name)
+    leaving = False
+
+    def ended(done: asyncio.Task[None]) -> None:
+        if not leaving and not done.cancelled() and done.exception() is not None:
+            parent.cancel()
+
+    task.add_done_callback(ended)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if task.done() and not task.cancelled() and (failure := task.exception()) is not None:
+            parent.uncancel()
+            raise failure from None
+        raise
+    finally:
+        leaving = True
+        await cancelled(task)
+
+
+async def cancelled(*tasks: asyncio.Future[Any]) -> None:
+    """Cancels tasks and returns when all have ended; what they raise is theirs.
+
+    Asks again until they have: on Python 3.11 a library that waits by ``asyncio.wait_for`` loses a
+    cancellation which comes together with its answer, and then the task goes on as if nobody had asked.
+    """
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_ASK_AGAIN_SECONDS)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # taken, so that nobody complains of it at the end
+
+
+async def set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Waits for an event, but not longer than this; whether it is set.
+
+    Not ``asyncio.wait_for``: on Python 3.11 that one swallows a cancellation which comes together with the
+    event, and the loop around it would never end.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()

@@ -1,0 +1,172 @@
+"""``up``: real servers, and small real processes in place of the services."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from frameloom.local.errors import PortInUseError
+from frameloom.local.health import SERVICES, missing_services
+from frameloom.local.supervisor import GaveUpError, RestartPolicy
+from frameloom.local.up import Stack, UpOptions, up
+
+FAKE = str(Path(__file__).with_name("local_fake_services.py"))
+COMMANDS = {name: (sys.executable, FAKE, name) for name in SERVICES}
+
+
+def options(tmp_path: Path, **changes: object) -> UpOptions:
+    values: dict[str, object] = {
+        "data": tmp_path / "data",
+        "port": 0,
+        "quiet": True,
+        "commands": COMMANDS,
+        "environment": {"HEARTBEATS": str(tmp_path / "beats")},
+        "restart": RestartPolicy(crashes=3, first_backoff_seconds=0.05),
+        **changes,
+    }
+    return UpOptions(**values)  # type: ignore[arg-type]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def test_stack_is_ready_and_leaves_nothing(tmp_path: Path) -> None:
+    async with Stack(options(tmp_path, workers=2)) as stack:
+        pids = stack.pids
+        assert set(pids) == {
+            "documents",
+            "objects",
+            "broker",
+            "gateway",
+            "scheduler",
+            "worker-1",
+            "worker-2",
+            "results",
+        }
+        assert all(pids.values())
+        assert stack.base_url.startswith("http://127.0.0.1:")
+    assert not any(psutil.pid_exists(pid) for pid in pids.values() if pid)
+    assert all((tmp_path / "beats" / f"{name}.ended").exists() for name in SERVICES)
+    assert "scheduler  | scheduler is up" in (tmp_path / "data" / "logs" / "stack.log").read_text()
+
+
+async def test_killed_parts_come_back(tmp_path: Path) -> None:
+    async with Stack(options(tmp_path)) as stack:
+        before = stack.pids
+        os.kill(before["worker"] or 0, signal.SIGKILL)
+        os.kill(before["documents"] or 0, signal.SIGKILL)
+        await until(lambda: stack.pids["worker"] not in {None, before["worker"]})
+        await until(lambda: stack.pids["documents"] not in {None, before["documents"]})
+        assert stack.pids["gateway"] == before["gateway"]
+        # A broker with its topics in memory has lost them: the services have to make them again.
+        os.kill(before["broker"] or 0, signal.SIGKILL)
+        await until(
+            lambda: all(stack.pids[name] not in {None, before[name]} for name in (*SERVICES, "broker"))
+        )
+
+
+async def test_stack_ends_when_a_service_can_not_be_kept(tmp_path: Path) -> None:
+    commands = {**COMMANDS, "results": (sys.executable, "-c", "raise SystemExit('no disk')")}
+    with pytest.raises(GaveUpError, match=r"results ended with exit status 1, 3 times(.|\n)*no disk"):
+        async with Stack(options(tmp_path, commands=commands)):
+            pass
+
+
+async def test_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PortInUseError, match=f"Port {port} on 127.0.0.1"):
+            await Stack(options(tmp_path, port=port)).start()
+        stderr = io.StringIO()
+        assert await up(options(tmp_path, port=port), stderr=stderr) == 1
+    assert stderr.getvalue().startswith(
+        f"error: Port {port} on 127.0.0.1 can not be listened on: it is in use\nhint: Stop"
+    )
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {folder!r})
+from pathlib import Path
+from test_local_up import options
+from frameloom.local.up import run_up
+sys.exit(run_up(options(Path({tmp!r}), only_servers={only})))
+"""
+
+
+async def start_up(tmp_path: Path, *, only: bool) -> asyncio.subprocess.Process:
+    code = SCRIPT.format(folder=str(Path(__file__).parent), tmp=str(tmp_path), only=only)
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_up_prints_one_line_and_ends_on_a_signal(tmp_path: Path, number: signal.Signals) -> None:
+    process = await start_up(tmp_path, only=False)
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        assert (await process.stdout.readline()).startswith(b"ready http://127.0.0.1:")
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) == 7
+    os.killpg(process.pid, number)
+    async with asyncio.timeout(40):
+        rest, errors = await process.communicate()
+    assert (process.returncode, rest, errors) == (0, b"", b"")
+    assert not any(child.is_running() for child in children)
+
+
+async def test_up_can_be_ended_while_it_starts(tmp_path: Path) -> None:
+    process = await start_up(tmp_path, only=False)
+    parent = psutil.Process(process.pid)
+    await until(lambda: len(parent.children()) >= 5)
+    children = parent.children(recursive=True)
+    process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(40):
+        rest, _ = await process.communicate()
+    assert (process.returncode, rest) == (0, b"")
+    assert not any(child.is_running() for child in children)
+
+
+async def test_only_servers_prints_the_variables(tmp_path: Path) -> None:
+    process = await start_up(tmp_path, only=True)
+    assert process.stdout is not None
+    lines = []
+    async with asyncio.timeout(60):
+        while (line := await process.stdout.readline()) not in {b"ready servers\n", b""}:
+            lines.append(line)
+    assert len(lines) >= 9
+    assert all(line.startswith(b"export FRAMELOOM_") for line in lines)
+    process.send_signal(signal.SIGINT)
+    with contextlib.suppress(ProcessLookupError):
+        async with asyncio.timeout(30):
+            assert await process.wait() == 0
+
+
+def test_health_report_in_both_shapes() -> None:
+    listed = {
+        "status": "ok",
+        "details": {"services": [{"service": n, "status": "healthy"} for n in SERVICES]},
+    }
+    mapped = {
+        "status": "ok",
+        "details": {"services": {n: {"status": "healthy"} for n in SERVICES if n != "worker"}},
+    }
+    assert missing_services(listed) == []
+    assert missing_services(mapped) == ["worker"]
+    assert missing_services({}) == list(SERVICES)
+    assert missing_services({**listed, "status": "degraded"}) == list(SERVICES)

@@ -1,0 +1,211 @@
+"""The face pipeline on real pictures: nothing synthetic looks like a face to a network."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import worker_clips as clips
+
+from frameloom.common.pipelines import ArtefactSpec, Item
+from frameloom.worker.errors import TaskError
+from frameloom.worker.models import ModelStore
+from frameloom.worker.pipelines import run
+from frameloom.worker.pipelines.face_analysis import FaceAnalysis, FaceConfig
+
+Fetch = Callable[..., ModelStore]
+MODELS = ("yunet", "sface")
+FIELDS = [
+    "id", "image_id", "category_id", "bbox", "area", "iscrowd", "score", "face_id", "timestamp",
+    "frame_number", "backend", "landmarks",
+]  # fmt: skip
+
+
+def faces(
+    clip: Path, store: ModelStore, config: dict[str, Any] | None = None
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], ArtefactSpec]:
+    items: list[Item] = []
+    summary = run(
+        FaceAnalysis.configured(config or {}, store),
+        clip,
+        emit=lambda rows, start, end: items.extend(rows),
+        progress=lambda told: None,
+    )
+    assert summary.models == {name: store.digest(name) for name in MODELS}
+    (artefact,) = summary.artefacts
+    return (
+        [i.row for i in items if i.list == "annotations"],
+        [i.row for i in items if i.list == "images"],
+        artefact,
+    )
+
+
+def picture_of(path: Path) -> np.ndarray:
+    with av.open(str(path)) as container:
+        return next(container.decode(video=0)).to_ndarray(format="rgb24")
+
+
+def still(path: Path, image: np.ndarray, seconds: int = 1) -> Path:
+    """A clip that shows one picture."""
+    height, width = (side - side % 2 for side in image.shape[:2])
+    cut = np.ascontiguousarray(image[:height, :width])
+    return clips.write(path, lambda i: cut, size=(width, height), frames=25 * seconds)
+
+
+@pytest.mark.models
+def test_one_actress_is_one_person_for_twenty_seconds(fetched: Fetch) -> None:
+    store = fetched(*MODELS, "wolfgang")
+    rows, images, artefact = faces(store.path("wolfgang"), store)
+    assert len(images) == 99, "five frames a second"
+    assert len(rows) >= 95, "crying, hands before the face, laughing: nearly always found"
+    assert Counter(row["face_id"] for row in rows) == {0: len(rows)}
+    row = rows[0]
+    assert list(row) == FIELDS
+    assert row["image_id"] == images[0]["id"] == "WolfgangLanger_Pexels_frame_0"
+    left, top, width, height = row["bbox"]
+    assert 300 < left < left + width < 640
+    assert 0 < top < top + height < 360
+    assert row["area"] == pytest.approx(width * height, rel=1e-3)
+    for x, y in row["landmarks"]:
+        assert left < x < left + width
+        assert top < y < top + height
+    assert artefact.head["info"]["contents"]["identities"] == 1
+    assert artefact.tail["categories"][0]["id"] == 100
+
+
+@pytest.mark.models
+def test_nobody_is_nobody(fetched: Fetch) -> None:
+    store = fetched(*MODELS, "no-face")
+    rows, images, _ = faces(store.path("no-face"), store)
+    assert rows == []
+    assert len(images) == 20, "the frames that were looked at are told all the same"
+
+
+@pytest.mark.models
+def test_a_single_face_is_found_in_every_frame(fetched: Fetch) -> None:
+    store = fetched(*MODELS, "single-face")
+    rows, images, _ = faces(store.path("single-face"), store)
+    assert [row["frame_number"] for row in rows] == [image["frame_number"] for image in images]
+    assert {row["face_id"] for row in rows} == {0}
+
+
+@pytest.mark.models
+def test_a_face_appears_after_the_cut(fetched: Fetch) -> None:
+    store = fetched(*MODELS, "noface-face")
+    rows, _, _ = faces(store.path("noface-face"), store)
+    assert 3.94 < rows[0]["timestamp"] < 4.2
+    assert {row["face_id"] for row in rows} == {0}
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("scale", [1, 2])
+def test_five_people_are_five(fetched: Fetch, tmp_path: Path, scale: int) -> None:
+    store = fetched(*MODELS, "multi-face")
+    image = picture_of(store.path("multi-face"))
+    clip = still(tmp_path / "five.mp4", np.kron(image, np.ones((scale, scale, 1), np.uint8)))
+    rows, images, _ = faces(clip, store)
+    per_frame = Counter(row["frame_number"] for row in rows)
+    assert per_frame == {image["frame_number"]: 5 for image in images}
+    assert Counter(row["face_id"] for row in rows) == {number: len(images) for number in range(5)}
+    # Boxes are in pixels of the video, however much it was scaled for the search.
+    assert all(60 * scale < row["bbox"][2] < 130 * scale for row in rows)
+
+
+@pytest.mark.models
+def test_two_people_are_kept_apart_across_a_cut(fetched: Fetch, tmp_path: Path) -> None:
+    store = fetched(*MODELS, "wolfgang", "single-face")
+    a, b = (picture_of(store.path(name))[:360, :640] for name in ("wolfgang", "single-face"))
+    shots = [a, b, a]
+    clip = clips.write(tmp_path / "cut.mp4", lambda i: shots[i // 25], size=(640, 360), frames=75)
+    rows, _, _ = faces(clip, store)
+    assert [row["face_id"] for row in rows] == [0] * 5 + [1] * 5 + [0] * 5
+
+
+@pytest.mark.models
+def test_limits_of_the_configuration(fetched: Fetch, tmp_path: Path) -> None:
+    store = fetched(*MODELS, "multi-face")
+    clip = still(tmp_path / "five.mp4", picture_of(store.path("multi-face")))
+    assert len(faces(clip, store, {"pps": 1, "max_faces": 2})[0]) == 2
+    assert len(faces(clip, store, {"pps": 1, "min_face_size": 150})[0]) == 0
+    assert len(faces(clip, store, {"pps": 1, "confidence_threshold": 0.99})[0]) == 0
+    assert len(faces(clip, store, {"pps": 1})[0]) == 5, "settings do not stay in the shared network"
+
+
+@pytest.mark.models
+def test_a_box_never_leaves_the_picture(fetched: Fetch, tmp_path: Path) -> None:
+    store = fetched(*MODELS, "wolfgang")
+    half = picture_of(store.path("wolfgang"))[:, 350:500]  # the face reaches over both sides
+    rows, images, _ = faces(still(tmp_path / "half.mp4", half), store, {"confidence_threshold": 0.3})
+    assert rows
+    for row in rows:
+        left, top, width, height = row["bbox"]
+        assert left >= 0
+        assert top >= 0
+        assert left + width <= images[0]["width"] + 0.01
+        assert top + height <= images[0]["height"] + 0.01
+
+
+@pytest.mark.models
+def test_what_is_asked_for_and_not_there_is_told(fetched: Fetch) -> None:
+    store = fetched(*MODELS, "single-face")
+    asked = {
+        "detect_emotions": True,
+        "detect_age": True,
+        "detect_gender": False,
+        "detection_backend": "deepface",
+    }
+    _, _, artefact = faces(store.path("single-face"), store, asked)
+    notes = " ".join(artefact.head["info"]["notes"])
+    assert "emotions" in notes
+    assert "age" in notes
+    assert "gender" not in notes
+    assert "deepface" in notes
+
+
+@pytest.mark.models
+def test_the_file_loads_in_pycocotools(fetched: Fetch, tmp_path: Path) -> None:
+    coco = pytest.importorskip("pycocotools.coco")
+    store = fetched(*MODELS, "single-face")
+    rows, images, artefact = faces(store.path("single-face"), store)
+    file = tmp_path / "faces.json"
+    file.write_text(json.dumps({**artefact.head, "annotations": rows, "images": images, **artefact.tail}))
+    loaded = coco.COCO(str(file))
+    assert len(loaded.getAnnIds(imgIds=[images[0]["id"]])) == 1
+    assert loaded.getCatIds(["face"]) == [100]
+
+
+def test_every_key_of_videoannotator_passes(tmp_path: Path) -> None:
+    theirs = {
+        "detection_backend": "deepface", "emotion_backend": "deepface", "confidence_threshold": 0.7,
+        "min_face_size": 30, "max_faces": 10, "scale_factor": 1.1, "min_neighbors": 5,
+        "detect_emotions": True, "detect_age": True, "detect_gender": True,
+        "deepface": {
+            "emotion_model": "VGG-Face", "age_gender_model": "VGG-Face", "detector_backend": "opencv",
+            "enforce_detection": False,
+        },
+        "person_identity": {
+            "enabled": True, "link_to_persons": True, "iou_threshold": 0.5, "require_person_id": False,
+        },
+    }  # fmt: skip
+    FaceAnalysis.configured(theirs, ModelStore(tmp_path, fetch=False))
+    assert set(theirs) <= set(FaceConfig.model_fields)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"confidence_threshold": 1.5}, {"max_faces": 0}, {"max_faces": 101}, {"pps": 0},
+        {"pps": float("nan")}, {"person_identity": {"iou_threshold": 2}}, {"detect_age": "perhaps"},
+    ],
+)  # fmt: skip
+def test_configurations_out_of_range(tmp_path: Path, config: dict[str, Any]) -> None:
+    with pytest.raises(TaskError) as caught:
+        FaceAnalysis.configured(config, ModelStore(tmp_path, fetch=False))
+    assert caught.value.category == "validation"
+    assert next(iter(config)) in caught.value.message
