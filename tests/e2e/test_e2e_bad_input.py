@@ -28,9 +28,9 @@ def written(path: Path, content: bytes) -> Path:
     ("content", "status", "told"),
     [
         (b"", 400, "empty"),
-        (b"This is a letter, not a video.\n" * 40, 415, "not a video"),
-        (b"%PDF-1.7\n" + b"0" * 4000, 415, "not a video"),
-        (b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1/x.ts\n", 415, "not a video"),
+        (b"This is a letter, not a video.\n" * 40, 415, "no video"),
+        (b"%PDF-1.7\n" + b"0" * 4000, 415, "no video"),
+        (b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1/x.ts\n", 415, "no video"),
     ],
 )
 async def test_what_is_no_video_is_refused(

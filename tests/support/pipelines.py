@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, PipelineInfo
-from frameloom.worker.frames.base import FrameBatch, FrameRequest
+from frameloom.worker.frames.base import FrameBatch, FrameRequest, Sampling
 from frameloom.worker.pipelines.base import Pipeline, PipelineConfig
 
 _LOOK_SECONDS = 0.01
@@ -32,7 +32,7 @@ class Gated(Pipeline):
     Config = GateConfig
 
     def request(self, media: MediaInfo) -> FrameRequest:
-        return FrameRequest(batch_size=1)
+        return FrameRequest(Sampling.every_frame(), batch_size=1)
 
     def process(self, batch: FrameBatch) -> Iterable[Item]:
         assert isinstance(self.config, GateConfig)
@@ -55,7 +55,7 @@ class Crashing(Pipeline):
     Config = PipelineConfig
 
     def request(self, media: MediaInfo) -> FrameRequest:
-        return FrameRequest(batch_size=1)
+        return FrameRequest(Sampling.every_frame(), batch_size=1)
 
     def process(self, batch: FrameBatch) -> Iterable[Item]:
         os.kill(os.getpid(), signal.SIGSEGV)

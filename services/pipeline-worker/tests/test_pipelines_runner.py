@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
@@ -15,6 +16,7 @@ from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, PipelineIn
 from frameloom.worker.errors import TaskError
 from frameloom.worker.frames import FrameBatch, FrameRequest, Sampling
 from frameloom.worker.models import ModelStore
+from frameloom.worker.models.catalogue import YUNET
 from frameloom.worker.pipelines import Pipeline, PipelineConfig, load_pipelines, run
 
 
@@ -128,6 +130,20 @@ def test_availability_tells_why(store: ModelStore) -> None:
 
     class Starved(Brightness):
         required_models = ("yunet",)
+
+    class Confused(Brightness):
+        required_models = ("never-heard-of",)
+
+    class Bringing(Brightness):
+        own_models = (replace(YUNET, name="mine"),)
+        required_models = ("mine",)
+
+    class Clashing(Brightness):
+        own_models = (replace(YUNET, sha256="0" * 64),)
+
+    assert "never-heard-of" in str(Confused.available(store)[1])
+    assert "another file" in str(Clashing.available(store)[1])
+    assert Bringing.available(ModelStore(store.directory)) == (True, None)
 
     assert Wanting.available(store) == (
         False,

@@ -17,6 +17,8 @@ from frameloom.client.errors import ClientError, MissingCapabilityError, Unreach
 
 _T = TypeVar("_T")
 _SERVER_MISSING = "EMBEDDED_SERVER_MISSING"
+_IN_USE = "DATA_DIRECTORY_IN_USE"
+_USE_IT = "Use the stack that runs there with --server and the URL it printed, or another folder with --data"
 _HINT = "Install it with: pip install 'frameloom-client[local]'; or name a server with --server"
 
 
@@ -98,5 +100,7 @@ def _explained(error: Exception, what: str, data: Path) -> Exception:
     return kind(
         f"The embedded stack {what}: {error}",
         code=code,
-        hint=getattr(error, "hint", None) or f"Its logs are in {data / 'logs'}",
+        hint=_USE_IT
+        if code == _IN_USE
+        else getattr(error, "hint", None) or f"Its logs are in {data / 'logs'}",
     )

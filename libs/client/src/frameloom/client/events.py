@@ -87,6 +87,18 @@ async def follow(
     """
     rules = policy or FollowPolicy()
     seen = _Seen(last_event_id)
+    for source in (_streams, _poll):
+        async with aclosing(source(client, job_id, seen, rules)) as feed:
+            async for item in feed:
+                yield item
+                if isinstance(item, JobEvent) and item.ends_job:
+                    return
+
+
+async def _streams(
+    client: AsyncClient, job_id: str, seen: _Seen, rules: FollowPolicy
+) -> AsyncGenerator[FeedItem]:
+    """One stream after the other, until too many in a row bring nothing."""
     broken = 0
     while broken <= rules.reconnects:
         try:
@@ -94,11 +106,9 @@ async def follow(
                 async for item in stream:
                     broken = 0
                     yield item
-                    if isinstance(item, JobEvent) and item.ends_job:
-                        return
         except RefusedError:
             # No such job, which asking will tell as well; or a server that has no stream.
-            break
+            return
         broken += 1
         job = await patiently(lambda: client.job(job_id), rules)
         if job.ended and broken > 1:
@@ -106,9 +116,6 @@ async def follow(
             yield _told(job)
             return
         await asyncio.sleep(_delay(broken, rules))
-    async with aclosing(_poll(client, job_id, seen, rules)) as polled:
-        async for item in polled:
-            yield item
 
 
 async def _stream(
@@ -173,7 +180,7 @@ async def _next(events: AsyncGenerator[httpx_sse.ServerSentEvent]) -> httpx_sse.
 
 async def _poll(
     client: AsyncClient, job_id: str, seen: _Seen, rules: FollowPolicy
-) -> AsyncGenerator[JobEvent]:
+) -> AsyncGenerator[FeedItem]:
     """No stream is to be had: a made-up event for each change of the status, until the end.
 
     The job may take hours, so this is bounded by its end and by the policy's patience with the server.

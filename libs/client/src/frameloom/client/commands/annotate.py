@@ -13,6 +13,7 @@ from frameloom.client.mode import MODE
 
 if TYPE_CHECKING:
     from frameloom.client.annotating import Order
+    from frameloom.client.render.display import Display
     from frameloom.client.reports import Report
 
 
@@ -77,28 +78,38 @@ async def _embedded(order: Order, data: Path, workers: int, *, keep: bool) -> li
     import asyncio
     from contextlib import AsyncExitStack
 
-    from frameloom.client.annotating import Annotation
-    from frameloom.client.api import AsyncClient
     from frameloom.client.embedded import embedded, while_up
     from frameloom.client.render import display, output
 
     async with AsyncExitStack() as held:
-        with display.choose(as_json=MODE.json) as shown:
-            shown.step("starting the embedded stack")
-            stack = await held.enter_async_context(embedded(data, workers=workers))
-            client = await held.enter_async_context(AsyncClient(stack.base_url))
-            annotation = Annotation(client, order, shown)
-            try:
-                reports = await while_up(stack, annotation.run(), data)
-            except BaseException:
-                # Nobody will come back for them, and the next run would do them first.
-                await annotation.cancel_open()
-                raise
-        _tell(reports, order)
-        if keep:
-            output.say(f"the stack goes on at {stack.base_url}, until Ctrl-C")
-            await while_up(stack, asyncio.Event().wait(), data)
+        try:
+            with display.choose(as_json=MODE.json) as shown:
+                shown.step("starting the embedded stack")
+                stack = await held.enter_async_context(embedded(data, workers=workers))
+                work = _on_stack(stack.base_url, order, shown)
+                reports = await while_up(stack, work, data)
+            _tell(reports, order)
+            if keep:
+                output.say(f"the stack goes on at {stack.base_url}, until Ctrl-C")
+                await while_up(stack, asyncio.Event().wait(), data)
+        except asyncio.CancelledError:
+            output.say("stopping the embedded stack")
+            raise
     return reports
+
+
+async def _on_stack(url: str, order: Order, shown: Display) -> list[Report]:
+    from frameloom.client.annotating import Annotation
+    from frameloom.client.api import AsyncClient
+
+    async with AsyncClient(url) as client:
+        annotation = Annotation(client, order, shown)
+        try:
+            return await annotation.run()
+        except BaseException:
+            # Nobody will come back for its jobs, and the next run would do them first.
+            await annotation.cancel_open()
+            raise
 
 
 def _tell(reports: list[Report], order: Order) -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 from frameloom.client.models import FeedItem, Job
 from frameloom.client.render.display import frames, speed
 from frameloom.client.render.output import console, shown
+from frameloom.client.render.tables import size
 from frameloom.client.tracking import JobView, PipelineView
 
 _STYLES = {"completed": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}
@@ -68,7 +69,8 @@ class Bars:
 
         def sent(count: int) -> None:
             # The form around the file is not counted, so the file's end is the end.
-            self._progress.update(bar, completed=min(count, total))
+            done = min(count, total)
+            self._progress.update(bar, completed=done, frames=f"{size(done)} of {size(total)}")
 
         return sent
 

@@ -106,7 +106,7 @@ class ModelStore:
 
     def can_provide(self, name: str) -> bool:
         """Whether the file is there, or may be fetched when it is needed."""
-        return self._fetch or self.has(name)
+        return self.has(name) or self._fetch
 
     def path(self, name: str) -> Path:
         """The file, fetched if it is not in the cache yet.

@@ -18,6 +18,7 @@ from frameloom.common.documents.task import FailureCategory
 from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, PipelineInfo
 from frameloom.worker.errors import TaskError
 from frameloom.worker.frames.base import FrameBatch, FrameRequest
+from frameloom.worker.models.spec import ModelSpec
 from frameloom.worker.models.store import ModelStore
 
 
@@ -33,6 +34,7 @@ class Pipeline(ABC):
     Attributes:
         info: Registry entry; ``config_schema`` is made from ``Config``.
         Config: Model of the configuration, all fields with defaults.
+        own_models: Entries that it adds to the model store; for pipelines outside this package.
         required_models: Names in the model store without which it can not run in its default configuration.
         required_modules: Python modules likewise; they are looked for, not imported.
         config: The configuration of this run.
@@ -43,10 +45,12 @@ class Pipeline(ABC):
 
     info: ClassVar[PipelineInfo]
     Config: ClassVar[type[PipelineConfig]]
+    own_models: ClassVar[tuple[ModelSpec, ...]] = ()
     required_models: ClassVar[tuple[str, ...]] = ()
     required_modules: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: PipelineConfig, models: ModelStore) -> None:
+        models.register(*self.own_models)
         self.config = config
         self.models = models
         self.video_id = "video"
@@ -75,9 +79,16 @@ class Pipeline(ABC):
         for module in cls.required_modules:
             if importlib.util.find_spec(module) is None:
                 return False, f"The Python module {module} is not installed on the worker."
-        for name in cls.required_models:
-            if not models.can_provide(name):
-                return False, f"The model {name} is not in the worker's cache, and fetching is switched off."
+        try:
+            models.register(*cls.own_models)
+            missing = [name for name in cls.required_models if not models.can_provide(name)]
+        except (TaskError, ValueError) as error:
+            return False, str(error)
+        if missing:
+            return (
+                False,
+                f"The model {missing[0]} is not in the worker's cache, and fetching is switched off.",
+            )
         return True, None
 
     def load(self) -> None:
