@@ -227,6 +227,16 @@ async def test_an_event_written_after_the_outbox_was_emptied_stands_alone(stores
     after = await stores.tasks.apply(change)
     assert after is not None
     assert [event.type for event in after.outbox] == ["task.released"]
+    assert [t.id for t in await stores.tasks.pending_fold(10)] == [running.id]
+
+
+async def test_an_event_written_while_the_relay_marked_is_still_due(stores: Stores) -> None:
+    fresh = job()
+    await stores.jobs.insert(fresh)
+    change = jobs_machine.request_cancel(fresh, CLOCK.now())
+    await stores.jobs.mark_relayed([(fresh.id, 1)])
+    assert await stores.jobs.apply(change) is not None
+    assert [j.id for j in await stores.jobs.relay_due(10)] == [fresh.id]
 
 
 async def test_relay_marks_only_what_it_published(stores: Stores) -> None:

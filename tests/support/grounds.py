@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import aiohttp
 import pytest
@@ -85,15 +85,20 @@ class Grounds:
 
 
 @asynccontextmanager
-async def opened(name: str, folder: Path) -> AsyncIterator[Ground]:
-    """Starts a ground in a folder; its servers end with the block."""
-    async with _embedded(folder) if name == "embedded" else _real(folder) as ground:
+async def opened(
+    name: str, folder: Path, broker_storage: Literal["memory", "s3"] = "memory"
+) -> AsyncIterator[Ground]:
+    """Starts a ground in a folder; its servers end with the block.
+
+    ``broker_storage`` is the embedded broker's: with ``s3`` its messages survive it.
+    """
+    async with _embedded(folder, broker_storage) if name == "embedded" else _real(folder) as ground:
         yield ground
 
 
 @asynccontextmanager
-async def _embedded(folder: Path) -> AsyncIterator[Ground]:
-    async with EmbeddedServers(folder) as servers:
+async def _embedded(folder: Path, storage: Literal["memory", "s3"]) -> AsyncIterator[Ground]:
+    async with EmbeddedServers(folder, broker_storage=storage) as servers:
         yield Ground("embedded", servers.environment(), servers.broker, servers.documents, servers.objects)
 
 

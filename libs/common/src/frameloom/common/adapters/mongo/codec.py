@@ -11,8 +11,10 @@ from frameloom.common.machines.transition import Change, Guard
 D = TypeVar("D", bound=Document)
 Bson = dict[str, Any]
 
-# Lists that grow at the end only. They are pushed, not set, because a relay empties them beside us.
-_APPENDED = ("events", "outbox")
+# Lists that grow at the end only, and the flag that says there is something new in each. A relay empties the
+# list and lowers the flag beside us, without a new revision: so the list is pushed, not set, and its flag is
+# raised with every push, also when it looked raised already in the copy that was decided on.
+_APPENDED = {"events": "relay_due", "outbox": "pending_fold"}
 
 
 def encode(document: Document) -> Bson:
@@ -32,6 +34,7 @@ def update_of(change: Change[D]) -> Bson | list[Bson]:
     before, after = encode(change.before), encode(change.after)
     fields = {k: v for k, v in after.items() if k not in _APPENDED and v != before.get(k)}
     pushed = {k: after[k][len(before[k]) :] for k in _APPENDED if k in after and after[k] != before[k]}
+    fields |= {_APPENDED[name]: True for name in pushed}
     if change.lease_seconds is None and change.delay_seconds is None:
         push = {name: {"$each": items} for name, items in pushed.items()}
         return {"$set": fields, **({"$push": push} if push else {})}

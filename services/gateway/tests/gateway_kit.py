@@ -1,0 +1,191 @@
+"""What the gateway's unit tests stand on: the application over the ports in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+from aiohttp.test_utils import TestClient, TestServer
+
+from frameloom.common.adapters.memory import (
+    MemoryFleetStore,
+    MemoryJobStore,
+    MemoryObjectStore,
+    MemoryPublisher,
+    MemoryTaskStore,
+)
+from frameloom.common.clock import ManualClock
+from frameloom.common.documents import (
+    FleetMember,
+    JobDocument,
+    JobEvent,
+    JobStatus,
+    MediaRef,
+    PipelineOffer,
+    Service,
+)
+from frameloom.common.events import JobEventMessage
+from frameloom.common.pipelines import Output, PipelineInfo
+from frameloom.common.relay import JobRelay
+from frameloom.gateway.app import Ports, application
+from frameloom.gateway.services.live import LiveEvents
+from frameloom.gateway.settings import GatewaySettings
+
+MP4 = b"\x00\x00\x00\x20ftypisom" + b"\0" * 5000
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "threshold": {"type": "number", "minimum": 0, "maximum": 100, "default": 30.0, "description": "Cut"},
+        "mode": {"anyOf": [{"enum": ["fast", "exact"], "type": "string"}, {"type": "null"}], "default": None},
+        "window": {"$ref": "#/$defs/Window"},
+    },
+    "$defs": {
+        "Window": {
+            "type": "object",
+            "required": ["seconds"],
+            "properties": {"seconds": {"type": "integer", "exclusiveMinimum": 0}},
+        }
+    },
+}
+
+
+def offer(name: str, *, available: bool = True, reason: str | None = None) -> PipelineOffer:
+    info = PipelineInfo(
+        name=name,
+        version="1.0",
+        display_name=name.title(),
+        description=f"The pipeline {name}",
+        pipeline_family=name.split("_", maxsplit=1)[0],
+        variant="plain",
+        outputs=(Output(format="COCO", types=("boxes",)),),
+        config_schema=SCHEMA,
+    )
+    return PipelineOffer(id=name, info=info, available=available, reason=reason)
+
+
+@dataclass
+class Gateway:
+    """A gateway over ports in memory, and a client of it."""
+
+    settings: GatewaySettings = field(default_factory=lambda: GatewaySettings(max_upload_bytes=100_000))
+    clock: ManualClock = field(default_factory=ManualClock)
+
+    def __post_init__(self) -> None:
+        self.jobs = MemoryJobStore(self.clock)
+        self.tasks = MemoryTaskStore(self.clock)
+        self.fleet = MemoryFleetStore(self.clock, 10.0)
+        self.objects = MemoryObjectStore()
+        self.published = MemoryPublisher()
+        self.hub = LiveEvents(queue_size=self.settings.stream_queue, max_streams=self.settings.max_streams)
+        self.failing: dict[str, BaseException] = {}
+        self.client: TestClient[Any, Any]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Gateway]:
+        relay = JobRelay(self.jobs, self.published, "events")
+        ports = Ports(
+            jobs=self.jobs,
+            tasks=self.tasks,
+            fleet=self.fleet,
+            objects=self.objects,
+            uploads=self.objects,
+            relay=relay,
+            hub=self.hub,
+            clock=self.clock,
+            probes={"storage": lambda: self._probe("storage"), "broker": lambda: self._probe("broker")},
+        )
+        await self.fleet.offer([offer("scene_detection"), offer("face_analysis")])
+        await self.fleet.offer([offer("broken", available=False, reason="its model is missing")])
+        await self.announce("worker", Service.WORKER, pipelines=("scene_detection",))
+        app = application(self.settings, ports)
+        async with relay.running(), TestClient(TestServer(app)) as self.client:
+            yield self
+
+    async def announce(self, name: str, service: Service, **facts: Any) -> None:
+        await self.fleet.announce(
+            FleetMember(
+                id=name,
+                service=service,
+                host="host",
+                pid=1,
+                version="1",
+                started_at=self.clock.now(),
+                **facts,
+            )
+        )
+
+    async def get(self, path: str, **options: Any) -> tuple[int, Any]:
+        async with self.client.get(path, allow_redirects=False, **options) as answer:
+            return answer.status, await answer.json()
+
+    async def post(self, data: Any, path: str = "/api/v1/jobs/", **options: Any) -> tuple[int, Any]:
+        async with self.client.post(path, data=data, **options) as answer:
+            return answer.status, await answer.json()
+
+    async def _probe(self, name: str) -> None:
+        if name in self.failing:
+            raise self.failing[name]
+
+
+def form(
+    video: bytes | None = MP4,
+    *,
+    filename: str = "clip.mp4",
+    fields: dict[str, str] | None = None,
+    video_first: bool = False,
+) -> aiohttp.FormData:
+    """A submission, as a client that does not encode names sends it."""
+    data = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
+    if video is not None and video_first:
+        data.add_field("video", video, filename=filename, content_type="video/mp4")
+    for name, text in (fields or {}).items():
+        data.add_field(name, text)
+    if video is not None and not video_first:
+        data.add_field("video", video, filename=filename, content_type="video/mp4")
+    return data
+
+
+def job(clock: ManualClock, name: str, events: int = 1, **changes: Any) -> JobDocument:
+    """A job with a log of so many events, a second apart, the last one now."""
+    now = clock.now()
+    log = tuple(
+        JobEvent(
+            id=f"{name}-{seq}",
+            seq=seq,
+            type="job.submitted" if seq == 1 else "task.started",
+            status=JobStatus.PENDING,
+            time=now - timedelta(seconds=events - seq),
+        )
+        for seq in range(1, events + 1)
+    )
+    fields: dict[str, Any] = {
+        "tenant": "default",
+        "media": MediaRef(key=f"media/{name}/source", filename="clip.mp4", size_bytes=9, sha256="0" * 64),
+        "selected_pipelines": ("scene_detection",),
+        "created_at": now,
+        "updated_at": now,
+        "events": log,
+        "seq": events,
+        **changes,
+    }
+    return JobDocument(id=name, **fields)
+
+
+def message(name: str, seq: int, kind: str = "task.started", tenant: str = "default") -> JobEventMessage:
+    """An event as it comes from Kafka."""
+    return JobEventMessage(
+        id=f"{name}-{seq}", job_id=name, tenant=tenant, seq=seq, type=kind, status="pending", data={}
+    )
+
+
+async def soon(condition: Any) -> None:
+    """Waits until something is so, for a few seconds at most."""
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.005)

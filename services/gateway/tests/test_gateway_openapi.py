@@ -1,0 +1,77 @@
+"""The OpenAPI document: valid, true to the reference, and shown by pages that need nothing from outside."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gateway_kit import Gateway
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+REFERENCE = Path(__file__).parents[4] / "shared" / "reference" / "videoannotator-openapi-1.3.0.json"
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    async with Gateway().running() as made:
+        yield made
+
+
+@pytest.fixture
+async def document(gateway: Gateway) -> Any:
+    return (await gateway.get("/openapi.json"))[1]
+
+
+async def test_the_document_is_valid(document: Any) -> None:
+    OpenAPIV31SpecValidator(document).validate()
+    assert document["openapi"].startswith("3.1")
+
+
+async def test_every_operation_tells_its_failures(document: Any) -> None:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert {"500", "503"} <= set(operation["responses"]), (method, path)
+            if operation.get("parameters") or "requestBody" in operation:
+                assert "422" in operation["responses"], (method, path)
+    posted = document["paths"]["/api/v1/jobs/"]["post"]["responses"]
+    assert set(posted) == {"200", "201", "400", "408", "413", "415", "422", "500", "503"}
+
+
+@pytest.mark.skipif(not REFERENCE.exists(), reason="the reference document is not beside this checkout")
+async def test_names_are_those_of_the_reference(document: Any) -> None:
+    reference = json.loads(REFERENCE.read_text())
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if method == "head":
+                continue
+            known = reference["paths"][path][method]
+            assert operation["operationId"] == known["operationId"]
+            assert operation.get("tags") == known.get("tags")
+            assert operation["summary"] == known["summary"]
+            names = {parameter["name"] for parameter in operation.get("parameters", [])}
+            assert names >= {parameter["name"] for parameter in known.get("parameters", [])}
+            assert set(operation["responses"]) >= set(known["responses"])
+    schemas = document["components"]["schemas"]
+    for name in set(schemas) & set(reference["components"]["schemas"]):
+        known = reference["components"]["schemas"][name]
+        assert set(schemas[name]["properties"]) >= set(known["properties"]), name
+        assert schemas[name].get("required", []) == known.get("required", []), name
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+async def test_the_pages_need_nothing_from_outside(gateway: Gateway, page: str) -> None:
+    async with gateway.client.get(page) as answer:
+        assert answer.status == 200
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        text = await answer.text()
+    links = re.findall(r'(?:src|href)="([^"]+)"', text)
+    assert len(links) >= 3
+    for link in links:
+        assert "//" not in link
+        async with gateway.client.get(f"/{link}") as answer:
+            assert answer.status == 200, link
+            assert await answer.read()

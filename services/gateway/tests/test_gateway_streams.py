@@ -1,0 +1,327 @@
+"""Event streams: in order, without gap or repetition, whatever comes when."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from gateway_kit import Gateway, job, message, soon
+
+from frameloom.common.adapters.memory import MemoryJobStore
+from frameloom.common.clock import ManualClock
+from frameloom.common.documents import JobDocument, JobEvent, JobStatus
+from frameloom.common.errors import JobNotFoundError
+from frameloom.common.events import JobEventMessage, TaskProgressed
+from frameloom.common.pipelines import Progress
+from frameloom.gateway.errors import BusyError
+from frameloom.gateway.services.caller import Caller
+from frameloom.gateway.services.live import Lagged, LiveEvents
+from frameloom.gateway.services.streams import Frame, Position, StreamService, Wanted
+from frameloom.gateway.settings import GatewaySettings
+
+
+class Rig:
+    """A stream service over a job store in memory."""
+
+    def __init__(self, queue_size: int = 100, heartbeat_seconds: float = 5.0) -> None:
+        self.clock = ManualClock()
+        self.jobs = MemoryJobStore(self.clock)
+        self.hub = LiveEvents(queue_size=queue_size, max_streams=2)
+        self.service = StreamService(
+            self.hub, self.jobs, self.clock, heartbeat_seconds=heartbeat_seconds, overlap_seconds=5.0
+        )
+        self.stack = AsyncExitStack()
+
+    async def open(self, **wanted: Any) -> AsyncIterator[Frame]:
+        opened = self.service.opened(Caller(), Wanted(**wanted))
+        frames = await self.stack.enter_async_context(opened)
+        assert (await anext(frames)).event == "connected"
+        return frames
+
+    async def add(self, document: JobDocument) -> None:
+        await self.jobs.insert(document)
+
+    async def grow(self, name: str, kind: str = "task.started") -> None:
+        """One more event in the job's log, not yet announced."""
+        held = self.jobs.held[name]
+        event = JobEvent(
+            id=f"{name}-{held.seq + 1}",
+            seq=held.seq + 1,
+            type=kind,
+            status=JobStatus.RUNNING,
+            time=self.clock.now(),
+        )
+        self.jobs.held[name] = held.model_copy(
+            update={
+                "events": (*held.events, event),
+                "seq": held.seq + 1,
+                "updated_at": self.clock.now(),
+                "rev": held.rev + 1,
+            }
+        )
+
+    async def hear(self, name: str, *seqs: int) -> None:
+        for seq in seqs:
+            await self.hub.handle(message(name, seq))
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    made = Rig()
+    async with made.stack:
+        yield made
+
+
+async def ids(frames: AsyncIterator[Frame], count: int) -> list[str | None]:
+    async with asyncio.timeout(5):
+        return [(await anext(frames)).id for _ in range(count)]
+
+
+def progress(name: str) -> TaskProgressed:
+    told = Progress(stage="infer", fraction=0.5)
+    return TaskProgressed(
+        job_id=name, tenant="default", task_id="t", pipeline="scene_detection", epoch=1, progress=told
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "position"),
+    [
+        ("j:3", Position("j", 3)),
+        ("a:b:3", Position("a:b", 3)),
+        (None, None),
+        ("", None),
+        ("j", None),
+        (":3", None),
+        ("j:x", None),
+        ("j:٣", None),
+        ("j:" + "9" * 30, None),
+    ],
+)
+def test_positions_are_read_or_passed_over(text: str | None, position: Position | None) -> None:
+    assert Position.parse(text) == position
+
+
+class TestOneJob:
+    async def test_a_client_sees_the_job_from_its_start_then_live(self, rig: Rig) -> None:
+        await rig.add(job(rig.clock, "j", events=2))
+        frames = await rig.open(job_id="j")
+        assert await ids(frames, 2) == ["j:1", "j:2"]
+        await rig.hear("j", 3, 4)
+        assert await ids(frames, 2) == ["j:3", "j:4"]
+
+    async def test_what_comes_during_the_replay_is_told_once(self, rig: Rig) -> None:
+        await rig.add(job(rig.clock, "j", events=2))
+        frames = await rig.open(job_id="j")
+        await rig.hear("j", 1, 2, 3)
+        assert await ids(frames, 3) == ["j:1", "j:2", "j:3"]
+
+    async def test_a_client_goes_on_after_its_last_event(self, rig: Rig) -> None:
+        await rig.add(job(rig.clock, "j", events=4))
+        frames = await rig.open(job_id="j", after=Position("j", 2))
+        assert await ids(frames, 2) == ["j:3", "j:4"]
+
+    async def test_a_repeated_event_is_told_once(self, rig: Rig) -> None:
+        await rig.add(job(rig.clock, "j"))
+        frames = await rig.open(job_id="j")
+        await rig.hear("j", 2, 2, 1, 3)
+        assert await ids(frames, 3) == ["j:1", "j:2", "j:3"]
+
+    async def test_a_gap_is_filled_from_the_document(self, rig: Rig) -> None:
+        await rig.add(job(rig.clock, "j"))
+        frames = await rig.open(job_id="j")
+        assert await ids(frames, 1) == ["j:1"]
+        for _ in range(3):
+            await rig.grow("j")
+        await rig.hear("j", 4, 2, 3, 5)
+        assert await ids(frames, 4) == ["j:2", "j:3", "j:4", "j:5"]
+
+    async def test_progress_has_no_id(self, rig: Rig) -> None:
+        await rig.add(job(rig.clock, "j"))
+        frames = await rig.open(job_id="j", after=Position("j", 1))
+        await rig.hub.handle(progress("other"))
+        await rig.hub.handle(progress("j"))
+        frame = await anext(frames)
+        assert (frame.event, frame.id) == ("task.progress", None)
+        assert frame.data["data"]["fraction"] == 0.5
+
+    async def test_the_stream_may_end_with_the_job(self, rig: Rig) -> None:
+        await rig.add(job(rig.clock, "j"))
+        frames = await rig.open(job_id="j", close_on_end=True)
+        await rig.grow("j", "job.completed")
+        await rig.hub.handle(message("j", 2, "job.completed"))
+        async with asyncio.timeout(5):
+            assert [frame.event async for frame in frames] == ["job.submitted", "job.completed"]
+
+    async def test_of_a_job_that_is_over_the_stream_ends_after_the_replay(self, rig: Rig) -> None:
+        await rig.add(job(rig.clock, "j"))
+        await rig.grow("j", "job.failed")
+        frames = await rig.open(job_id="j", close_on_end=True)
+        async with asyncio.timeout(5):
+            assert [frame.id async for frame in frames] == ["j:1", "j:2"]
+
+    async def test_an_unknown_job_is_refused(self, rig: Rig) -> None:
+        await rig.add(job(rig.clock, "theirs", tenant="another"))
+        for name in ("nobody", "theirs"):
+            with pytest.raises(JobNotFoundError):
+                await rig.open(job_id=name)
+
+
+class TestAllJobs:
+    async def test_it_begins_now(self, rig: Rig) -> None:
+        await rig.add(job(rig.clock, "old", events=3))
+        frames = await rig.open()
+        await rig.hear("old", 4)
+        await rig.hear("new", 1)
+        await rig.hub.handle(message("theirs", 1, tenant="another"))
+        await rig.hear("new", 2)
+        assert await ids(frames, 3) == ["old:4", "new:1", "new:2"]
+
+    async def test_it_goes_on_with_what_was_missed_in_all_jobs(self, rig: Rig) -> None:
+        await rig.add(job(rig.clock, "early", events=2))
+        rig.clock.advance(60)
+        await rig.add(job(rig.clock, "seen", events=1))
+        rig.clock.advance(10)
+        await rig.add(job(rig.clock, "missed", events=1))
+        await rig.add(job(rig.clock, "theirs", tenant="another"))
+        rig.clock.advance(10)
+        await rig.grow("seen")
+        await rig.grow("early")
+        frames = await rig.open(after=Position("seen", 1))
+        await rig.hear("seen", 2, 3)
+        await rig.hear("missed", 1, 2)
+        expected = ["missed:1", "early:3", "seen:2", "seen:3", "missed:2"]
+        assert await ids(frames, 5) == expected
+
+    async def test_the_replay_is_in_order_of_time_and_sequence(self, rig: Rig) -> None:
+        await rig.add(job(rig.clock, "a", events=1))
+        late = job(rig.clock, "b", events=3)
+        # A task's time may lie before an event that was folded earlier.
+        moved = late.events[2].model_copy(update={"time": rig.clock.now() - timedelta(seconds=3)})
+        await rig.add(late.model_copy(update={"events": (*late.events[:2], moved)}))
+        frames = await rig.open(after=Position("a", 1))
+        assert await ids(frames, 3) == ["b:1", "b:2", "b:3"]
+
+    async def test_an_unknown_position_means_from_now(self, rig: Rig) -> None:
+        await rig.add(job(rig.clock, "j"))
+        frames = await rig.open(after=Position("nobody", 1))
+        await rig.hear("k", 7)
+        assert await ids(frames, 1) == ["k:7"]
+
+
+class TestSlowClients:
+    async def test_a_client_that_lags_is_told_and_caught_up(self) -> None:
+        rig = Rig(queue_size=2)
+        async with rig.stack:
+            await rig.add(job(rig.clock, "j"))
+            frames = await rig.open(job_id="j")
+            assert await ids(frames, 1) == ["j:1"]
+            for _ in range(6):
+                await rig.grow("j")
+            await rig.hear("j", 2, 3, 4, 5, 6)
+            assert await ids(frames, 2) == ["j:2", "j:3"]
+            lagged = await anext(frames)
+            assert (lagged.event, lagged.data["missed"], lagged.id) == ("lagged", 3, None)
+            await rig.hear("j", 7)
+            assert await ids(frames, 4) == ["j:4", "j:5", "j:6", "j:7"]
+            await rig.hear("j", 8)
+            assert await ids(frames, 1) == ["j:8"]
+
+    async def test_progress_gives_way_to_events(self) -> None:
+        rig = Rig(queue_size=1)
+        with rig.hub.subscribed("default", None) as subscription:
+            await rig.hear("j", 1)
+            await rig.hub.handle(progress("j"))
+            first = await subscription.next(1)
+            assert first is not None
+            assert await subscription.next(0.01) is None
+            await rig.hear("j", 2, 3)
+            second = await subscription.next(1)
+            assert isinstance(second, JobEventMessage)
+            assert second.seq == 2
+            assert await subscription.next(1) == Lagged(1, {"j": 3})
+
+    async def test_one_slow_client_does_not_hold_up_another(self) -> None:
+        rig = Rig(queue_size=1)
+        async with rig.stack:
+            await rig.open()
+            quick = await rig.open()
+            for seq in range(1, 6):
+                await rig.hear("j", seq)
+                assert await ids(quick, 1) == [f"j:{seq}"]
+
+
+class TestEnds:
+    async def test_silence_is_filled_with_heartbeats(self) -> None:
+        rig = Rig(heartbeat_seconds=0.02)
+        async with rig.stack:
+            frames = await rig.open()
+            assert (await anext(frames)).event == "heartbeat"
+
+    async def test_streams_end_when_the_hub_closes(self, rig: Rig) -> None:
+        frames = await rig.open()
+        rig.hub.close()
+        async with asyncio.timeout(5):
+            assert [frame async for frame in frames] == []
+        with pytest.raises(BusyError):
+            await rig.open()
+
+    async def test_there_is_a_limit_of_streams(self, rig: Rig) -> None:
+        await rig.open()
+        await rig.open()
+        with pytest.raises(BusyError):
+            await rig.open()
+
+
+class TestOverHttp:
+    async def test_a_stream_over_http(self) -> None:
+        async with Gateway().running() as gateway:
+            await gateway.jobs.insert(job(gateway.clock, "j", events=2))
+            path = "/api/v1/events/stream?job_id=j&close_on_end=true"
+            async with gateway.client.get(path, headers={"Last-Event-ID": "j:1"}) as answer:
+                assert answer.status == 200
+                assert answer.content_type == "text/event-stream"
+                await gateway.hub.handle(message("j", 3, "job.completed"))
+                text = (await answer.read()).decode()
+        blocks = [dict(line.split(": ", 1) for line in b.split("\n")) for b in text.strip().split("\n\n")]
+        assert [block.get("event") for block in blocks] == [
+            None,
+            "connected",
+            "task.started",
+            "job.completed",
+        ]
+        assert [block.get("id") for block in blocks[2:]] == ["j:2", "j:3"]
+        data = json.loads(blocks[2]["data"])
+        assert set(data) == {"job_id", "seq", "id", "type", "status", "time", "data"}
+
+    async def test_the_query_may_carry_the_position(self) -> None:
+        async with Gateway().running() as gateway:
+            await gateway.jobs.insert(job(gateway.clock, "j", events=2))
+            path = "/api/v1/events/stream?job_id=j&last_event_id=j:2&close_on_end=1"
+            async with gateway.client.get(path) as answer:
+                await gateway.hub.handle(message("j", 3, "job.failed"))
+                text = (await answer.read()).decode()
+        assert "id: j:2" not in text
+        assert "id: j:3" in text
+
+    async def test_a_client_that_leaves_is_forgotten(self) -> None:
+        settings = GatewaySettings(heartbeat_seconds=0.02, max_streams=1)
+        async with Gateway(settings).running() as gateway:
+            async with gateway.client.get("/api/v1/events/stream") as answer:
+                await answer.content.readline()
+                async with gateway.client.get("/api/v1/events/stream") as refused:
+                    assert refused.status == 503
+            await soon(lambda: not gateway.hub._subscriptions)
+
+    async def test_the_end_of_the_server_ends_the_streams(self) -> None:
+        async with Gateway().running() as gateway:
+            answer = await gateway.client.get("/api/v1/events/stream")
+            await answer.content.readline()
+            gateway.hub.close()
+            async with asyncio.timeout(5):
+                await answer.read()
