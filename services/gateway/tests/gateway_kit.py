@@ -187,5 +187,5 @@ def message(name: str, seq: int, kind: str = "task.started", tenant: str = "defa
 async def soon(condition: Any) -> None:
     """Waits until something is so, for a few seconds at most."""
     async with asyncio.timeout(5):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.005)

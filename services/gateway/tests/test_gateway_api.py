@@ -1,4 +1,4 @@
-"""The rest of the API over the ports in memory: reading, cancelling, results, health, slashes, errors, CORS."""
+"""The rest of the API over the ports in memory: jobs, results, pipelines, health, errors, CORS."""
 
 from __future__ import annotations
 

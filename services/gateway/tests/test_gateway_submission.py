@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from gateway_kit import MP4, Gateway, form, soon
 
+from frameloom.common.background import set_within
 from frameloom.common.documents import JobDocument
 from frameloom.common.errors import DatabaseUnavailableError, StorageUnavailableError
 from frameloom.gateway.settings import GatewaySettings
@@ -160,11 +161,14 @@ async def test_a_client_that_goes_away_leaves_nothing(gateway: Gateway) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", gateway.client.port)
     writer.write(
         b"POST /api/v1/jobs/ HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=B\r\n"
-        b"Content-Length: 90000\r\n\r\n" + FILE_HEAD + b"\r\n" + MP4
+        b"Content-Length: 90000\r\n\r\n" + FILE_HEAD + b"\r\n" + MP4 * 4
     )
+    for _ in range(20):  # the reader of forms hands out a piece when the next one comes
+        writer.write(bytes(1000))
+        if await set_within(reading, 0.1):
+            break
+    writer.close()
     async with asyncio.timeout(5):
-        await reading.wait()
-        writer.close()
         await released.wait()
     await soon(lambda: nothing_left(gateway))
 

@@ -81,9 +81,9 @@ def _synced(head: bytes, start: int, packet: int) -> bool:
 
 
 def _mpeg_audio(head: bytes) -> bool:
-    """A frame header of MPEG audio: eleven sync bits, then fields none of which is the reserved value."""
+    """A frame header of MPEG audio, layer II or III: eleven sync bits, then no reserved value."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return False
     version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
     bitrate, rate = head[2] >> 4, head[2] >> 2 & 3
-    return version != 1 and layer != 0 and bitrate not in {0, 15} and rate != 3
+    return version != 1 and layer in {1, 2} and bitrate not in {0, 15} and rate != 3
