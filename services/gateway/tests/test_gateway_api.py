@@ -94,8 +94,8 @@ async def with_result(gateway: Gateway) -> None:
 class TestJobs:
     async def test_a_page_is_oldest_first_with_places_in_the_queue(self, gateway: Gateway) -> None:
         for number in range(5):
-            status = JobStatus.RUNNING if number == 1 else JobStatus.PENDING
-            await gateway.jobs.insert(job(gateway.clock, f"j{number}", status=status))
+            stands = JobStatus.RUNNING if number == 1 else JobStatus.PENDING
+            await gateway.jobs.insert(job(gateway.clock, f"j{number}", status=stands))
             gateway.clock.advance(1)
         status, body = await gateway.get("/api/v1/jobs?per_page=3&page=1")
         assert status == 200

@@ -263,6 +263,16 @@ class TestEnds:
             frames = await rig.open()
             assert (await anext(frames)).event == "heartbeat"
 
+    async def test_after_silence_the_document_has_the_last_word(self) -> None:
+        rig = Rig(heartbeat_seconds=0.02)
+        async with rig.stack:
+            await rig.add(job(rig.clock, "j"))
+            frames = await rig.open(job_id="j", close_on_end=True)
+            assert await ids(frames, 1) == ["j:1"]
+            await rig.grow("j", "job.completed")  # and Kafka never told
+            async with asyncio.timeout(5):
+                assert [frame.id async for frame in frames][-1] == "j:2"
+
     async def test_streams_end_when_the_hub_closes(self, rig: Rig) -> None:
         frames = await rig.open()
         rig.hub.close()

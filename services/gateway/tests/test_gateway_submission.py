@@ -157,7 +157,7 @@ async def test_a_client_that_goes_away_leaves_nothing(gateway: Gateway) -> None:
         finally:
             released.set()
 
-    gateway.objects.put_stream = put_stream  # type: ignore[method-assign]
+    gateway.objects.put_stream = put_stream  # type: ignore[assignment, method-assign]
     _, writer = await asyncio.open_connection("127.0.0.1", gateway.client.port)
     writer.write(
         b"POST /api/v1/jobs/ HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=B\r\n"
@@ -191,7 +191,7 @@ async def test_a_store_that_is_away_is_a_503_to_try_again(gateway: Gateway) -> N
     async def put_stream(*_: Any) -> int:
         raise StorageUnavailableError("The object store does not answer")
 
-    gateway.objects.put_stream = put_stream  # type: ignore[method-assign]
+    gateway.objects.put_stream = put_stream  # type: ignore[assignment, method-assign]
     async with gateway.client.post("/api/v1/jobs/", data=form()) as answer:
         assert answer.status == 503
         assert int(answer.headers["Retry-After"]) > 0
@@ -205,7 +205,7 @@ async def test_an_insert_without_an_answer_counts_if_it_was_done(gateway: Gatewa
             gateway.jobs.held[job.id] = job
         raise DatabaseUnavailableError("no answer in time")
 
-    gateway.jobs.insert = insert  # type: ignore[method-assign]
+    gateway.jobs.insert = insert  # type: ignore[assignment, method-assign]
     status, _ = await gateway.post(form())
     assert status == (201 if stored else 503)
     assert bool(gateway.objects.held) is stored
@@ -215,7 +215,7 @@ async def test_a_fault_of_ours_is_told_without_its_insides(gateway: Gateway) -> 
     async def insert(_: JobDocument) -> None:
         raise RuntimeError("secret insides")
 
-    gateway.jobs.insert = insert  # type: ignore[method-assign]
+    gateway.jobs.insert = insert  # type: ignore[assignment, method-assign]
     status, body = await gateway.post(form())
     assert (status, body["error"]["code"]) == (500, "INTERNAL_SERVER_ERROR")
     assert "secret" not in str(body)

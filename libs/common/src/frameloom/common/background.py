@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 _ASK_AGAIN_SECONDS = 0.2
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -53,6 +54,24 @@ async def cancelled(*tasks: asyncio.Future[Any]) -> None:
     for task in tasks:
         if not task.cancelled():
             task.exception()  # taken, so that nobody complains of it at the end
+
+
+async def uncut(work: Coroutine[Any, Any, T]) -> T:
+    """Runs work that must not stop half way; a cancellation that comes meanwhile is raised at its end.
+
+    For a few writes that belong together, such as a claim and the start of what was claimed. The work must
+    be bounded in time by itself.
+    """
+    task = asyncio.ensure_future(work)
+    asked: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            asked = error
+    if asked is not None:
+        raise asked from (None if task.cancelled() else task.exception())
+    return task.result()
 
 
 async def set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -20,6 +20,7 @@ from frameloom.common.errors import PoisonMessageError
 from frameloom.common.pipelines import ArtefactSpec, Item, Progress
 
 _SPEC_VERSION = "1.0"
+_MOST_LETTER_BYTES = 512 * 1024
 
 
 class Event(BaseModel):
@@ -205,6 +206,8 @@ class DeadLetter(Event):
     reason: str
     headers: dict[str, str] = Field(default_factory=dict)
     body_base64: str
+    body_bytes: int | None = None
+    """Size of the message's body, of which a large one is cut: in base64 a letter outgrows its message."""
 
     @classmethod
     def of(
@@ -226,7 +229,8 @@ class DeadLetter(Event):
             offset=offset,
             reason=reason,
             headers=dict(headers),
-            body_base64=base64.b64encode(body or b"").decode(),
+            body_base64=base64.b64encode((body or b"")[:_MOST_LETTER_BYTES]).decode(),
+            body_bytes=len(body or b""),
         )
 
     @property

@@ -74,11 +74,17 @@ class JobRelay:
         batch = list(self._pending.values())
         if not batch:
             return
-        await asyncio.gather(*(self._publish(job) for job in batch))
-        await self._jobs.mark_relayed([(job.id, job.seq) for job in batch])
-        for job in batch:
+        # All of them end before anything else happens: one that goes on beside the next round would send
+        # its events twice, and behind later ones.
+        ends = await asyncio.gather(*(self._publish(job) for job in batch), return_exceptions=True)
+        sent = [job for job, end in zip(batch, ends, strict=True) if end is None]
+        await self._jobs.mark_relayed([(job.id, job.seq) for job in sent])
+        for job in sent:
             if self._pending[job.id].seq == job.seq:
                 del self._pending[job.id]
+        for end in ends:
+            if end is not None:
+                raise end
 
     async def _publish(self, job: JobDocument) -> None:
         done = max(job.relayed_seq, self._published.get(job.id, 0))

@@ -28,6 +28,7 @@ from frameloom.gateway.handlers.pipelines import PipelineHandlers
 from frameloom.gateway.handlers.results import ResultHandlers
 from frameloom.gateway.http.cors import Cors
 from frameloom.gateway.http.docs import add_docs
+from frameloom.gateway.http.draining import IN_FLIGHT
 from frameloom.gateway.http.forms import FormReader
 from frameloom.gateway.http.openapi import document
 from frameloom.gateway.http.server import build
@@ -43,6 +44,8 @@ from frameloom.gateway.services.submission import SubmissionService, UploadLimit
 from frameloom.gateway.settings import GatewaySettings
 
 log = structlog.get_logger(__name__)
+_LAST_WORDS_SECONDS = 2.0
+"""For what is already answered to leave the sockets."""
 _DESCRIPTION = (
     "Turns video and audio into annotations. Speaks the VideoAnnotator v1 API: post a file to "
     "`/api/v1/jobs/`, follow it at `/api/v1/events/stream`, and fetch the files that its results name."
@@ -108,14 +111,15 @@ async def main(shutdown: Shutdown) -> None:
         ports = await _ports(stack, settings, kafka, hub)
         await stack.enter_async_context(kafka.running())
         await stack.enter_async_context(ports.relay.running())
-        runner = await _listening(application(settings, ports), settings)
+        app = application(settings, ports)
+        runner = await _listening(app, settings)
         stack.push_async_callback(runner.cleanup)
         announcer = Announcer(ports.fleet, load(FleetSettings), Service.GATEWAY, ports.clock)
         await stack.enter_async_context(announcer.running())
         await shutdown.wait_or_failure(lambda: kafka.failed)
         announcer.update(liveness=Liveness.DRAINING)
         log.info("draining", grace_seconds=settings.shutdown_grace_seconds)
-        await runner.cleanup()
+        await _drain(runner, app, hub, settings.shutdown_grace_seconds)
 
 
 def _handlers(settings: GatewaySettings, ports: Ports) -> Handlers:
@@ -178,7 +182,7 @@ async def _listening(app: web.Application, settings: GatewaySettings) -> web.App
         app,
         access_log=None,
         auto_decompress=False,  # compressed bodies are refused, so that none unpacks into gigabytes
-        shutdown_timeout=settings.shutdown_grace_seconds,
+        shutdown_timeout=_LAST_WORDS_SECONDS,
     )
     await runner.setup()
     site = web.TCPSite(runner, settings.host, settings.port)
@@ -193,6 +197,16 @@ async def _listening(app: web.Application, settings: GatewaySettings) -> web.App
     port = runner.addresses[0][1]
     log.info("listening", url=f"http://{settings.host}:{port}")
     return runner
+
+
+async def _drain(runner: web.AppRunner, app: web.Application, hub: LiveEvents, grace_seconds: float) -> None:
+    """Takes nothing new, ends the streams, and lets uploads and downloads finish."""
+    for site in list(runner.sites):
+        await site.stop()
+    hub.close()
+    if not await app[IN_FLIGHT].drained(grace_seconds):
+        log.warning("broken off what did not finish in time")
+    await runner.cleanup()
 
 
 async def _everyone(_: web.Request) -> Caller:

@@ -68,9 +68,12 @@ async def main(shutdown: Shutdown) -> None:
         execution = Execution(claims, cache, kafka, kafka.topics, me, settings.task_timeout_seconds, clock)
         worker = Worker(slots, claims, execution, kafka, kafka.topics.dead_letters, clock)
         await stack.enter_async_context(announcer.running())
-        await _take_until(shutdown, worker, kafka, kafka_settings, names, announcer)
-        announcer.update(liveness=Liveness.DRAINING, assignment={})
-        await worker.drain(settings.grace_seconds)
+        try:
+            await _take_until(shutdown, worker, kafka, kafka_settings, names, announcer)
+        finally:
+            # Also when the intake has failed: what runs is given back while there is still a database.
+            announcer.update(liveness=Liveness.DRAINING, assignment={})
+            await worker.drain(settings.grace_seconds if shutdown.asked else 0.0)
 
 
 async def _take_until(
@@ -92,11 +95,12 @@ async def _take_until(
         log.info("taking tasks", pipelines=list(names), slots=worker.room())
         taking = asyncio.create_task(worker.take(intake), name="intake")
         asked = asyncio.create_task(shutdown.wait())
-        await asyncio.wait({taking, asked}, return_when=asyncio.FIRST_COMPLETED)
-        await cancelled(asked)
-        if taking.done():
-            taking.result()
-        await cancelled(taking)
+        try:
+            await asyncio.wait({taking, asked}, return_when=asyncio.FIRST_COMPLETED)
+            if taking.done():
+                taking.result()
+        finally:
+            await cancelled(asked, taking)
 
 
 async def _ready(starting: asyncio.Future[list[ChildProcess]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 import structlog
@@ -17,6 +18,7 @@ from frameloom.common.pipelines import Progress
 from frameloom.common.ports.broker import Publisher
 from frameloom.common.ports.stores import TaskStore
 
+_TELL_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
@@ -99,8 +101,12 @@ class Claims:
         return after
 
     async def _tell(self, task: TaskDocument) -> None:
-        """Wakes the scheduler. If that fails its sweep finds the change in the document."""
+        """Wakes the scheduler. If that fails its sweep finds the change in the document.
+
+        A broker that is away answers only after long: by then the sweep was there, and the lease is running.
+        """
         try:
-            await self._publisher.publish(TaskChanged.of(task), self._topic)
-        except TransientError as error:
+            async with asyncio.timeout(_TELL_SECONDS):
+                await self._publisher.publish(TaskChanged.of(task), self._topic)
+        except (TransientError, TimeoutError) as error:
             log.warning("wake-up not sent", task_id=task.id, reason=str(error))

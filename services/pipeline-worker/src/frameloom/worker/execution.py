@@ -8,7 +8,7 @@ from contextlib import suppress
 import structlog
 
 from frameloom.common import __version__
-from frameloom.common.background import cancelled
+from frameloom.common.background import cancelled, uncut
 from frameloom.common.clock import Clock
 from frameloom.common.documents import Failure, FailureCategory, TaskDocument
 from frameloom.common.errors import TransientError
@@ -57,23 +57,29 @@ class Execution:
         try:
             await asyncio.wait({work, keeper}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
-                await self._end(task, work)
+                # No renewal from here on: it would find the task handed over, and call that a lost lease.
+                await cancelled(keeper)
+                await uncut(self._end(attempt, work))
             else:
-                await self._stop(task, slot, work, keeper.result())
+                await self._stop(attempt, work, keeper.result())
         except asyncio.CancelledError:
             await cancelled(work)
             await slot.reset()
-            await self._claims.release(task)
-            log.info("given back", task_id=task.id)
+            if await self._claims.release(task) is not None:
+                log.info("given back", task_id=task.id)
             raise
         finally:
-            await cancelled(keeper)
+            await cancelled(keeper, work)
+            if attempt.busy:
+                # A child that works on would send what it finds to the slot's next task.
+                await slot.reset()
 
-    async def _work(self, attempt: _Attempt, lease: Lease) -> None:
+    async def _work(self, attempt: _Attempt, lease: Lease) -> Done:
         """Streams the annotations out. Raises what the attempt fails of."""
         task = attempt.task
         async with self._media.held(task.media) as path:
             child = await attempt.slot.child()
+            attempt.busy = True
             await child.send(
                 Run(pipeline=task.pipeline, config=task.config, path=str(path), stem=task.media.stem)
             )
@@ -85,10 +91,11 @@ class Execution:
                     lease.progress = reply.progress
                     attempt.tell(self._tell_progress(task, reply.progress))
                 elif isinstance(reply, Failed):
+                    attempt.busy = False
                     raise TaskError(reply.category, reply.message)
                 elif isinstance(reply, Done):
-                    await self._hand_over(attempt, reply)
-                    return
+                    attempt.busy = False
+                    return reply
 
     async def _send_chunk(self, attempt: _Attempt, chunk: Chunk) -> None:
         event = AnnotationChunk(
@@ -133,21 +140,21 @@ class Execution:
         await self._publisher.publish(finished, self._topics.annotations)
         log.info("handed over", task_id=task.id, frames=done.frames, chunks=attempt.chunks)
 
-    async def _end(self, task: TaskDocument, work: asyncio.Task[None]) -> None:
+    async def _end(self, attempt: _Attempt, work: asyncio.Task[Done]) -> None:
         """The work ended by itself: well, or with what it raised."""
-        error = work.exception()
-        if error is None:
-            return
-        failure = _failure(error)
-        log.warning(
-            "attempt failed", task_id=task.id, category=failure.category.value, reason=failure.message
-        )
-        await self._claims.fail(task, failure)
+        try:
+            await self._hand_over(attempt, work.result())
+        except Exception as error:  # noqa: BLE001 - whatever ends an attempt must be told
+            failure = _failure(error)
+            task_id, category = attempt.task.id, failure.category.value
+            log.warning("attempt failed", task_id=task_id, category=category, reason=failure.message)
+            await self._claims.fail(attempt.task, failure)
 
-    async def _stop(self, task: TaskDocument, slot: Slot, work: asyncio.Task[None], why: Stop) -> None:
+    async def _stop(self, attempt: _Attempt, work: asyncio.Task[Done], why: Stop) -> None:
         """The lease says that the work must stop: the child goes first, then the document tells."""
+        task = attempt.task
         await cancelled(work)
-        await slot.reset()
+        await attempt.slot.reset()
         log.warning("stopped", task_id=task.id, why=why.value)
         if why is Stop.CANCELLED:
             await self._claims.cancel(task)
@@ -170,13 +177,18 @@ class Execution:
 
 
 class _Attempt:
-    """What one attempt keeps while it runs."""
+    """What one attempt keeps while it runs.
+
+    Attributes:
+        busy: The child has been given the task and has not told its end.
+    """
 
     def __init__(self, task: TaskDocument, slot: Slot, clock: Clock) -> None:
         self.task = task
         self.slot = slot
         self.started_at = clock.now()
         self.chunks = 0
+        self.busy = False
         self._telling: asyncio.Task[None] | None = None
 
     def tell(self, telling: object) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import structlog
 
 from frameloom.common.adapters.kafka import Intake, Record
+from frameloom.common.background import uncut
 from frameloom.common.clock import Clock
 from frameloom.common.errors import PoisonMessageError, TransientError
 from frameloom.common.events import DeadLetter, TaskDispatched, decode
@@ -76,13 +77,15 @@ class Worker:
     async def _claim(self, event: TaskDispatched) -> None:
         while True:
             try:
-                task = await self._claims.claim(event)
+                return await uncut(self._start(event))
             except TransientError as error:
                 # The record is neither claimed nor committed; waiting here keeps it ours to decide.
                 log.warning("can not claim yet", task_id=event.task_id, reason=str(error))
                 await asyncio.sleep(_AGAIN_SECONDS)
-                continue
-            break
+
+    async def _start(self, event: TaskDispatched) -> None:
+        """Not to be cut in two: a task that was claimed and not started would be lost with its lease."""
+        task = await self._claims.claim(event)
         if task is None:
             return
         log.info("claimed", task_id=task.id, job_id=task.job_id, attempt=task.attempt, epoch=task.epoch)
@@ -102,18 +105,22 @@ class Worker:
 
     async def _put_away(self, record: Record, error: PoisonMessageError) -> None:
         log.error("dead letter", topic=record.topic, offset=record.offset, reason=str(error))
-        await self._publisher.publish(
-            DeadLetter.of(
-                consumer="worker",
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-                reason=str(error),
-                headers=record.headers,
-                body=record.body,
-            ),
-            self._dead_letters,
+        letter = DeadLetter.of(
+            consumer="worker",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            reason=str(error),
+            headers=record.headers,
+            body=record.body,
         )
+        while True:
+            try:
+                return await self._publisher.publish(letter, self._dead_letters)
+            except TransientError as away:
+                # As with a claim: it waits here, and the tasks that run go on.
+                log.warning("can not put away yet", offset=record.offset, reason=str(away))
+                await asyncio.sleep(_AGAIN_SECONDS)
 
 
 def _task_of(record: Record) -> TaskDispatched:

@@ -31,16 +31,18 @@ class Slot:
         """
         if self._child is not None and self._child.alive:
             return self._child
-        child = await ChildProcess.start()
+        await self.reset()
+        try:
+            child = await ChildProcess.start()
+        except OSError as error:
+            raise _not_started() from error
         try:
             async with asyncio.timeout(self._start_seconds):
                 await child.send(Describe(extra_pipelines=self._extra))
                 reply = await child.receive()
         except (ChildDiedError, TimeoutError) as error:
             await child.kill()
-            raise TaskError(
-                FailureCategory.WORKER_CRASH, "The process for the pipelines could not be started."
-            ) from error
+            raise _not_started() from error
         except BaseException:
             await child.kill()
             raise
@@ -55,3 +57,7 @@ class Slot:
         child, self._child = self._child, None
         if child is not None:
             await child.kill()
+
+
+def _not_started() -> TaskError:
+    return TaskError(FailureCategory.WORKER_CRASH, "The process for the pipelines could not be started.")

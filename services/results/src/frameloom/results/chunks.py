@@ -6,7 +6,7 @@ import gzip
 import json
 from collections.abc import AsyncIterator
 
-from frameloom.common.errors import FrameloomError
+from frameloom.common.errors import FrameloomError, ObjectNotFoundError
 from frameloom.common.events import AnnotationChunk
 from frameloom.common.ports.objects import ObjectStore
 from frameloom.results import layout
@@ -52,14 +52,25 @@ class ChunkStore:
         return wanted
 
     async def rows(self, keys: list[str], name: str) -> AsyncIterator[list[bytes]]:
-        """The rows of one list, chunk by chunk, each row as compact JSON."""
-        head = json.dumps([name], separators=(",", ":"))[:-1].encode() + b","
+        """The rows of one list, chunk by chunk, each row as compact JSON.
+
+        Raises:
+            MissingChunksError: One is not there any more.
+        """
+        head = json.dumps([name], separators=(",", ":"), ensure_ascii=False)[:-1].encode() + b","
         for key in keys:
-            packed = b"".join([block async for block in self._objects.read(key)])
-            lines = gzip.decompress(packed).split(b"\n")
+            lines = gzip.decompress(await self._packed(key)).split(b"\n")
             # A line is ["list",{row}]: the row is cut out, not parsed, since it is only passed on.
             if rows := [line[len(head) : -1] for line in lines if line.startswith(head)]:
                 yield rows
+
+    async def _packed(self, key: str) -> bytes:
+        try:
+            return b"".join([block async for block in self._objects.read(key)])
+        except ObjectNotFoundError as error:
+            raise MissingChunksError(
+                "An annotation chunk was removed while it was needed", detail={"first_missing": key}
+            ) from error
 
     async def delete(self, prefix: str) -> None:
         """Removes all chunks under a prefix."""

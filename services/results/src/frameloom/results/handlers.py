@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import structlog
 
 from frameloom.common.events import AnnotationChunk, AnnotationsFinished, Event
@@ -11,7 +9,6 @@ from frameloom.common.ports.stores import TaskStore
 from frameloom.results.chunks import ChunkStore
 from frameloom.results.publishing import Finisher
 
-_REMEMBERED_EPOCHS = 4096
 log = structlog.get_logger(__name__)
 
 
@@ -22,7 +19,6 @@ class Handlers:
         self._tasks = tasks
         self._chunks = chunks
         self._finisher = finisher
-        self._wanted: OrderedDict[tuple[str, int], bool] = OrderedDict()
 
     async def on_annotations(self, event: Event) -> None:
         """Stores a chunk, or finishes an epoch."""
@@ -33,16 +29,13 @@ class Handlers:
             await self._finisher.finish(event)
 
     async def _is_wanted(self, chunk: AnnotationChunk) -> bool:
-        """Whether the epoch was still the task's when its first chunk came: a stale worker's is dropped.
+        """Whether the epoch is still the task's: a stale worker's chunks are dropped.
 
-        Asked once per epoch, to spare a read per chunk. What slips through is removed when the job ends.
+        Asked for every chunk. One that came after its job was over and tidied would lie there for ever, and
+        a read costs little beside the chunk's own storing.
         """
-        epoch = (chunk.task_id, chunk.epoch)
-        if epoch not in self._wanted:
-            task = await self._tasks.get(chunk.task_id)
-            self._wanted[epoch] = task is not None and task.epoch == chunk.epoch and not task.state.terminal
-            if len(self._wanted) > _REMEMBERED_EPOCHS:
-                self._wanted.popitem(last=False)
-            if not self._wanted[epoch]:
-                log.info("stale chunks dropped", task_id=chunk.task_id, epoch=chunk.epoch)
-        return self._wanted[epoch]
+        task = await self._tasks.get(chunk.task_id)
+        if task is not None and task.epoch == chunk.epoch and not task.state.terminal:
+            return True
+        log.info("stale chunk dropped", task_id=chunk.task_id, epoch=chunk.epoch, seq=chunk.seq)
+        return False

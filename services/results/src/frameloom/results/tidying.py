@@ -53,11 +53,18 @@ class Tidier:
     async def _run(self) -> None:
         while True:
             try:
-                for job in await self._jobs.untidied(_LIMIT):
-                    await self.tidy(job)
+                await self.sweep()
             except TransientError as error:
                 log.warning("tidying waits", reason=str(error))
             await asyncio.sleep(self._every_seconds)
+
+    async def sweep(self) -> None:
+        """Tidies every job that is over; one whose objects can not be removed does not hold up the others."""
+        for job in await self._jobs.untidied(_LIMIT):
+            try:
+                await self.tidy(job)
+            except TransientError as error:
+                log.warning("tidying waits", job_id=job.id, reason=str(error))
 
     async def tidy(self, job: JobDocument) -> bool:
         """Tidies one job. False: some task of it still runs."""

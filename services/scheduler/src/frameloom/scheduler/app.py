@@ -50,8 +50,8 @@ async def main(shutdown: Shutdown) -> None:
                 "task-events", (kafka.topics.task_events,), handlers.on_task_changed, group=f"{_GROUP}.tasks"
             )
         )
-        await stack.enter_async_context(relay.running())
         await stack.enter_async_context(kafka.running())
+        await stack.enter_async_context(relay.running())  # ends first: its last events need the broker
         await stack.enter_async_context(dispatcher.running())
         await stack.enter_async_context(sweeper.running())
         announcer = Announcer(fleet, fleet_settings, Service.SCHEDULER, clock)

@@ -88,10 +88,10 @@ class Dispatcher:
             self._tasks.unclaimed(pipeline),
             self._tasks.running_by_tenant(pipeline),
         )
-        late = window.overdue(unclaimed, room, self._settings.redispatch_after_seconds, self._clock.now())
-        for task in late:
-            log.warning("published again", task_id=task.id, dispatches=task.dispatches)
-            await self._send(window.Dispatch(task, None), topic)
+        after_seconds, now = self._settings.redispatch_after_seconds, self._clock.now()
+        for dispatch in window.overdue(unclaimed, room, after_seconds, now, random.choice):
+            log.warning("published again", task_id=dispatch.task.id, dispatches=dispatch.task.dispatches)
+            await self._send(dispatch, topic)
         for dispatch in window.choose(waiting, unclaimed, shares, room, random.choice):
             await self._send(dispatch, topic)
 

@@ -95,17 +95,25 @@ def choose(
 
 
 def overdue(
-    unclaimed: Iterable[TaskDocument], room: Capacity, after_seconds: float, now: datetime
-) -> list[TaskDocument]:
-    """Tasks whose message is out for long while a slot is free: lost, or stuck behind a busy worker."""
+    unclaimed: Iterable[TaskDocument],
+    room: Capacity,
+    after_seconds: float,
+    now: datetime,
+    pick: Callable[[Sequence[int]], int],
+) -> list[Dispatch]:
+    """Tasks whose message is out for long while a slot is free: lost, or stuck behind a busy worker.
+
+    So each goes to a worker with room now: by its key it would come to the same partition every time.
+    """
     if room.free == 0:
         return []
+    load: Counter[str] = Counter()
     found = []
     for task in unclaimed:
         doublings = min(max(task.dispatches - 1, 0), _MOST_REDISPATCH_DOUBLINGS)
         wait = timedelta(seconds=after_seconds * 2**doublings)
         if task.dispatched_at is not None and now - task.dispatched_at >= wait:
-            found.append(task)
+            found.append(Dispatch(task, _partition(room, load, pick)))
     return found
 
 

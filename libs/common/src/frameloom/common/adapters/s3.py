@@ -65,7 +65,8 @@ class S3ObjectStore:
         http = urllib3.PoolManager(
             maxsize=settings.threads * _PARALLEL_PARTS,
             timeout=urllib3.Timeout(connect=5, read=60),
-            retries=urllib3.Retry(total=2, backoff_factor=0.1, status_forcelist=[502, 503, 504]),
+            # S3 asks clients to repeat a request that was answered by 500 or 503.
+            retries=urllib3.Retry(total=4, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
         )
         client = Minio(
             endpoint=settings.endpoint,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.metadata
+import io
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,9 @@ from frameloom.local.servers.server import Server
 
 PARTS = ("s3", "filer", "master", "volume", "admin")
 _PROBE_SECONDS = 2.0
+_BEACON_BUCKET = "frameloom-beacon"
+_BEACON = "ready"
+_BEACON_BYTES = b"the bytes of this object can be read\n" * 512
 
 
 class SeaweedServer(Server):
@@ -42,7 +46,7 @@ class SeaweedServer(Server):
         super().__init__(directory, ports["s3"])
         self._ports = ports
         self.credentials = credentials
-        self._buckets = list(buckets)
+        self._buckets = [*buckets, _BEACON_BUCKET]
 
     def command(self, folder: Path) -> list[str]:
         """``weed mini`` on loopback, without what the stack does not use."""
@@ -60,6 +64,9 @@ class SeaweedServer(Server):
             "s3.allowDeleteBucketNotEmpty": "false",
             "master.telemetry": "false",  # it would report to its makers
             "volume.preStopSeconds": "0",
+            # A single master needs no state of its elections: the volumes tell what there is. While it
+            # resumes one it sometimes turns the volumes away, and they come back five seconds later.
+            "master.resumeState": "false",
         }
         for part in PARTS:
             options[f"{part}.port"] = str(self._ports[part])
@@ -97,12 +104,16 @@ class SeaweedServer(Server):
                     Path("/tmp", name).unlink(missing_ok=True)  # noqa: S108  (its place is fixed)
 
     async def probe(self) -> bool:
-        """Waits for the port, then asks for the list of buckets with a signature."""
+        """Waits for the port, then asks for the buckets and for the bytes of an object of its own.
+
+        The buckets alone would not tell: on a start over data that is there, the store lists every object
+        seconds before its volumes have announced themselves and the bytes can be read.
+        """
         _, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.close()
-        return await asyncio.to_thread(self._has_buckets)
+        return await asyncio.to_thread(self._serves_bytes)
 
-    def _has_buckets(self) -> bool:
+    def _serves_bytes(self) -> bool:
         import urllib3  # noqa: PLC0415  (imported while the servers boot)
         from minio import Minio  # noqa: PLC0415
         from minio.error import MinioException  # noqa: PLC0415
@@ -117,7 +128,12 @@ class SeaweedServer(Server):
                 http_client=pool,
             )
             try:
-                return set(self._buckets) <= {bucket.name for bucket in client.list_buckets()}
+                if not {*self._buckets} <= {bucket.name for bucket in client.list_buckets()}:
+                    return False
+                if not any(client.list_objects(_BEACON_BUCKET)):
+                    client.put_object(_BEACON_BUCKET, _BEACON, io.BytesIO(_BEACON_BYTES), len(_BEACON_BYTES))
+                answer = client.get_object(_BEACON_BUCKET, _BEACON)
+                return bool(answer.data == _BEACON_BYTES)
             except (MinioException, urllib3.exceptions.HTTPError):
                 return False
 

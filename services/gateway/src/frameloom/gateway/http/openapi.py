@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -69,8 +70,8 @@ def _operation(operation: Operation, parameters: list[Parameter]) -> Json:
     shown: Json = {"summary": operation.summary, "operationId": operation.id}
     if operation.tags:
         shown["tags"] = list(operation.tags)
-    if operation.handler.__doc__:
-        shown["description"] = operation.handler.__doc__.strip()
+    if told := inspect.getdoc(operation.handler):
+        shown["description"] = told
     if listed := [entry for parameter in parameters for entry in _parameters(parameter)]:
         shown["parameters"] = listed
     for parameter in parameters:
@@ -113,7 +114,7 @@ def _responses(operation: Operation, parameters: list[Parameter]) -> Json:
 
 
 def _failure(operation: Operation, kinds: list[type[FrameloomError]]) -> Json:
-    told = [f"`{kind.code}`: {(kind.__doc__ or '').strip().splitlines()[0]}" for kind in kinds]
+    told = [f"`{kind.code}`: {_meaning(kind)}" for kind in kinds]
     schema: Json = _ERROR_REF
     described: Json = {}
     if kinds[0].status == TransientError.status:
@@ -127,6 +128,12 @@ def _failure(operation: Operation, kinds: list[type[FrameloomError]]) -> Json:
         **described,
         "content": {"application/json": {"schema": schema}},
     }
+
+
+def _meaning(kind: type[FrameloomError]) -> str:
+    if kind is FrameloomError:
+        return "Something went wrong on the server; its log tells more."
+    return (kind.__doc__ or "").strip().splitlines()[0]
 
 
 def _success(operation: Operation) -> Json:

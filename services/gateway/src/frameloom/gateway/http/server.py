@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 
 from frameloom.gateway.http.answers import error_response, json_response
 from frameloom.gateway.http.cors import Cors
+from frameloom.gateway.http.draining import IN_FLIGHT, InFlight
 from frameloom.gateway.http.files import FileDownload, send_file
 from frameloom.gateway.http.forms import FormReader
 from frameloom.gateway.http.middleware import errors
@@ -29,6 +30,8 @@ def build(
         cors: Which origins may call.
     """
     app = web.Application()
+    app[IN_FLIGHT] = InFlight()
+    app.middlewares.append(app[IN_FLIGHT].middleware())
     cors.install(app)
     app.middlewares.append(errors)
     app.on_response_prepare.append(_sign)

@@ -24,6 +24,7 @@ from frameloom.gateway.services.live import Lagged, LiveEvents, Subscription
 _PAGE = 500
 _MAX_PAGES = 40
 _REMEMBERED_JOBS = 10_000
+_HEARTBEAT = "heartbeat"
 _LAST = {"job.completed", "job.failed", "job.cancelled"}
 
 
@@ -136,7 +137,7 @@ class StreamService:
         """What comes next: a frame to send as it is, or something to bring in order first."""
         item = await subscription.next(self._heartbeat_seconds)
         if item is None:
-            return Frame("heartbeat", {"type": "heartbeat", "timestamp": self.now()})
+            return Frame(_HEARTBEAT, {"type": _HEARTBEAT, "timestamp": self.now()})
         return _progress(item) if isinstance(item, TaskProgressed) else item
 
     def now(self) -> str:
@@ -165,11 +166,8 @@ class _Stream:
                 return
         while True:
             item = await self._service.heard(self._subscription)
-            if isinstance(item, Frame):
-                if self._subscription.closed:
-                    return
-                yield item
-                continue
+            if isinstance(item, Frame) and self._subscription.closed:
+                return
             async for frame in self._ordered(item):
                 yield frame
                 if self._ends(frame):
@@ -198,7 +196,14 @@ class _Stream:
         async for frame in self._caught_up(origin.id):
             yield frame
 
-    async def _ordered(self, item: JobEventMessage | Lagged) -> AsyncIterator[Frame]:
+    async def _ordered(self, item: Frame | JobEventMessage | Lagged) -> AsyncIterator[Frame]:
+        if isinstance(item, Frame):
+            if item.event == _HEARTBEAT and self._wanted.job_id is not None:
+                # After silence the document has the last word: an event may have been lost on its way here.
+                async for frame in self._caught_up(self._wanted.job_id):
+                    yield frame
+            yield item
+            return
         if isinstance(item, Lagged):
             yield Frame("lagged", {"type": "lagged", "missed": item.missed, "timestamp": self._service.now()})
             for job_id, first in item.first_seq.items():

@@ -14,6 +14,7 @@ import structlog
 
 from frameloom.worker.child.protocol import LENGTH, MOST_BYTES, REPLY, Describe, Run, pack
 
+_END_SECONDS = 5.0
 log = structlog.get_logger(__name__)
 
 
@@ -46,6 +47,7 @@ class ChildProcess:
         self._process = process
         self._reader = reader
         self._writer = writer
+        self._watch = asyncio.create_task(self._watched(), name=f"child {process.pid}")
 
     @classmethod
     async def start(cls) -> Self:
@@ -107,10 +109,23 @@ class ChildProcess:
 
     async def kill(self) -> None:
         """Ends it and everything it started; returns when it is gone."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        if self.alive:
+            self._kill_group()
         await self._ended()
 
     async def _ended(self) -> int:
+        """Its exit code; one that has closed its end and does not go is ended."""
         self._writer.close()
+        _, left = await asyncio.wait({self._watch}, timeout=_END_SECONDS)
+        if left:
+            self._kill_group()
         return await self._process.wait()
+
+    async def _watched(self) -> None:
+        """When it has ended, whatever it started goes too: it may hold our socket, or a GPU."""
+        await self._process.wait()
+        self._kill_group()
+
+    def _kill_group(self) -> None:
+        with suppress(ProcessLookupError, PermissionError):  # the latter: macOS, of a group of zombies
+            os.killpg(self._process.pid, signal.SIGKILL)

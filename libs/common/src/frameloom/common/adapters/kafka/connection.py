@@ -10,6 +10,7 @@ import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 from faststream import AckPolicy
+from faststream.exceptions import IncorrectState
 from faststream.kafka import KafkaBroker
 from faststream.kafka.annotations import KafkaMessage
 
@@ -107,7 +108,7 @@ class Kafka:
             await self._broker.publish(
                 encoded.body, topic, key=encoded.key, headers=encoded.headers, partition=partition
             )
-        except KafkaError as error:
+        except (KafkaError, IncorrectState) as error:  # the latter: not connected yet, or not any more
             raise BrokerUnavailableError(f"The broker did not take an event: {error!r}") from error
 
     async def ensure_topics(self, topics: Iterable[Topic]) -> None:

@@ -98,12 +98,12 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships
         changed = asyncio.ensure_future(self._changed.wait())
         try:
             await asyncio.wait({poll, changed}, return_when=asyncio.FIRST_COMPLETED)
-            if not poll.done():
-                # Nothing was taken out while it waited, so giving up the poll loses nothing.
-                return []
-            return [_record(raw) for batch in poll.result().values() for raw in batch]
         finally:
             await cancelled(poll, changed)
+        if poll.cancelled():
+            # Nothing was taken out while it waited, so giving up the poll loses nothing.
+            return []
+        return [_record(raw) for batch in poll.result().values() for raw in batch]
 
     async def commit(self, record: Record) -> None:
         """Commits everything of the record's partition up to and with this record."""

@@ -1,0 +1,147 @@
+"""Whether memory stays flat while a 1 GiB upload passes and while a 30-minute video is annotated.
+
+Resident memory of every process, sampled each 0.2 s. A process is called flat when the median of the last
+third of a run is at most a few MiB above that of the first third.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import report, stack
+from harness.client import Client, Timed
+from harness.machine import Machine
+from harness.media import long_clip, padded, tiny_clip
+from harness.sampling import Sampler
+
+from frameloom.local.up import Stack
+from frameloom.worker.models.store import ModelStore
+
+_GIB = 1024**3
+_UPLOAD_SECONDS = 600.0
+_VIDEO_SECONDS = 900.0
+_SETTLE_SECONDS = 3.0
+_SAMPLE = "noface-face"
+_ORDER = ("gateway", "results", "scheduler", "worker", "worker-child", "documents", "objects", "broker")
+_HEAD = ["process", "start", "peak", "end", "first third", "last third", "growth", "peak - start"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time that a table is made of."""
+
+    title: str
+    began: float
+    ended: float
+
+
+def main() -> int:
+    """Runs the benchmark."""
+    parser = report.arguments(__doc__)
+    parser.add_argument("--gib", type=float, default=1.0, help="size of the upload")
+    parser.add_argument("--minutes", type=float, default=30.0, help="length of the video")
+    parser.add_argument("--pps", type=float, default=0.2, help="faces are looked for this often a second")
+    return stack.run(_measured(parser.parse_args()))
+
+
+async def _measured(options: argparse.Namespace) -> None:
+    machine = Machine.here()
+    print(machine.line())
+    video = await asyncio.to_thread(_video, options.minutes)
+    async with stack.folder(options.temp) as folder:
+        tiny = tiny_clip(folder / "tiny.mp4")
+        large = padded(tiny, folder / "large.mp4", int(options.gib * _GIB))
+        async with stack.running(folder / "data") as running, Client.connected(running.base_url) as client:
+            # Models are loaded and modules imported on first use: that is no growth.
+            warm = await client.submit(tiny.read_bytes(), "scene_detection,face_analysis")
+            await client.ended(warm, _UPLOAD_SECONDS)
+            with Sampler(stack.processes(running)) as sampler:
+                upload = await _upload(client, large)
+                await asyncio.sleep(_SETTLE_SECONDS)
+                spans = await _annotation(client, video, options.pps)
+                await asyncio.sleep(_SETTLE_SECONDS)
+            raw = [_print(running, sampler, span) for span in (*upload, *spans)]
+    report.write_json(
+        options.json,
+        {
+            "machine": machine.raw(),
+            "options": vars(options),
+            "spans": raw,
+            "series_mib": sampler.series(),
+        },
+    )
+
+
+async def _upload(client: Client, large: Path) -> list[Span]:
+    began = time.perf_counter()
+    job = await client.submit(large, "scene_detection")
+    seconds = job.answered - began
+    size = large.stat().st_size / 1024**2
+    await client.ended(job, _UPLOAD_SECONDS)
+    ended = job.seen["job.completed"]
+    return [
+        Span(f"upload of {size:.0f} MiB ({seconds:.1f} s, {size / seconds:.0f} MiB/s)", began, job.answered),
+        Span(f"the worker fetches and annotates it ({ended - job.answered:.1f} s)", job.answered, ended),
+    ]
+
+
+async def _annotation(client: Client, video: Path, pps: float) -> list[Span]:
+    config = {"face_analysis": {"pps": pps}}
+    job = await client.submit(video, "scene_detection,face_analysis", config=config, name="long.mp4")
+    await client.ended(job, _VIDEO_SECONDS)
+    rows = (await client.results(job.id))["pipeline_results"]
+    counts = ", ".join(f"{name} {one['annotation_count']}" for name, one in sorted(rows.items()))
+    began, ended = job.seen["job.started"], job.seen["job.completed"]
+    spans = [
+        Span(f"annotation of the long video ({ended - began:.1f} s; annotations: {counts})", began, ended)
+    ]
+    for name in sorted(rows, key=lambda name: job.seen[f"task.started {name}"]):
+        spans.append(_task(job, name))
+    return spans
+
+
+def _task(job: Timed, pipeline: str) -> Span:
+    began, ended = job.seen[f"task.started {pipeline}"], job.seen[f"task.completed {pipeline}"]
+    return Span(f"of it, {pipeline} ({ended - began:.1f} s)", began, ended)
+
+
+def _print(running: Stack, sampler: Sampler, span: Span) -> dict[str, object]:
+    found = {name: sampler.within(name, span.began, span.ended) for name in sampler.series()}
+    shown = {name: memory for name, memory in found.items() if memory is not None}
+    names = sorted(shown, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name))
+    rows: list[list[report.Cell]] = []
+    for name in names:
+        one = shown[name]
+        cells = (one.start, one.peak, one.end, one.first_third, one.last_third)
+        rows.append(
+            [name, *(f"{v:.1f}" for v in cells), f"{one.growth:+.1f}", f"{one.peak - one.start:+.1f}"]
+        )
+    report.table(f"{span.title}: resident memory, MiB", _HEAD, rows)
+    return {
+        "title": span.title,
+        "seconds": span.ended - span.began,
+        "processes": {name: memory.raw() for name, memory in shown.items()},
+    }
+
+
+def _video(minutes: float) -> Path:
+    """The long video, made once and kept in the system's temporary folder."""
+    path = Path(tempfile.gettempdir()) / f"frameloom-bench-{_SAMPLE}-{minutes:g}min-v1.mp4"
+    began = time.monotonic()
+    if not path.exists():
+        long_clip(ModelStore().path(_SAMPLE), path, seconds=minutes * 60)
+    print(
+        f"long video: {minutes:g} min, {path.stat().st_size / 1e6:.0f} MB, "
+        f"made in {time.monotonic() - began:.1f} s (0 when it was there already)"
+    )
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())
