@@ -45,6 +45,8 @@ lint: .venv/.made-dev  ## style, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy libs/*/src services/*/src
 	$(BIN)/lint-imports
+	@for member in libs/* services/*; do \
+		(cd $$member && ../../$(BIN)/deptry src --known-first-party frameloom --ignore DEP002) || exit 1; done
 
 test: .venv/.made-dev .venv/.models  ## every check and every test
 	$(MAKE) lint

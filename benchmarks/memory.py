@@ -11,6 +11,7 @@ import asyncio
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,13 +21,13 @@ from harness.machine import Machine
 from harness.media import long_clip, padded, tiny_clip
 from harness.sampling import Sampler
 
-from frameloom.local.up import Stack
 from frameloom.worker.models.store import ModelStore
 
 _GIB = 1024**3
 _UPLOAD_SECONDS = 600.0
 _VIDEO_SECONDS = 900.0
 _SETTLE_SECONDS = 3.0
+_FLAT_MIB = 8
 _SAMPLE = "noface-face"
 _ORDER = ("gateway", "results", "scheduler", "worker", "worker-child", "documents", "objects", "broker")
 _HEAD = ["process", "start", "peak", "end", "first third", "last third", "growth", "peak - start"]
@@ -62,11 +63,12 @@ async def _measured(options: argparse.Namespace) -> None:
             warm = await client.submit(tiny.read_bytes(), "scene_detection,face_analysis")
             await client.ended(warm, _UPLOAD_SECONDS)
             with Sampler(stack.processes(running)) as sampler:
-                upload = await _upload(client, large)
+                upload = await _upload(client, large, options.gib)
                 await asyncio.sleep(_SETTLE_SECONDS)
                 spans = await _annotation(client, video, options.pps)
                 await asyncio.sleep(_SETTLE_SECONDS)
-            raw = [_print(running, sampler, span) for span in (*upload, *spans)]
+            raw = [_print(sampler, span) for span in (*upload, *spans)]
+            _verdict(sampler, (upload[0], spans[0]))
     report.write_json(
         options.json,
         {
@@ -78,17 +80,14 @@ async def _measured(options: argparse.Namespace) -> None:
     )
 
 
-async def _upload(client: Client, large: Path) -> list[Span]:
-    began = time.perf_counter()
+async def _upload(client: Client, large: Path, gib: float) -> list[Span]:
     job = await client.submit(large, "scene_detection")
-    seconds = job.answered - began
-    size = large.stat().st_size / 1024**2
+    seconds = job.answered - job.sent
     await client.ended(job, _UPLOAD_SECONDS)
     ended = job.seen["job.completed"]
-    return [
-        Span(f"upload of {size:.0f} MiB ({seconds:.1f} s, {size / seconds:.0f} MiB/s)", began, job.answered),
-        Span(f"the worker fetches and annotates it ({ended - job.answered:.1f} s)", job.answered, ended),
-    ]
+    passing = f"upload of {gib:g} GiB ({seconds:.1f} s, {gib * 1024 / seconds:.0f} MiB/s)"
+    fetching = f"the worker fetches and annotates it ({ended - job.answered:.1f} s)"
+    return [Span(passing, job.sent, job.answered), Span(fetching, job.answered, ended)]
 
 
 async def _annotation(client: Client, video: Path, pps: float) -> list[Span]:
@@ -98,12 +97,9 @@ async def _annotation(client: Client, video: Path, pps: float) -> list[Span]:
     rows = (await client.results(job.id))["pipeline_results"]
     counts = ", ".join(f"{name} {one['annotation_count']}" for name, one in sorted(rows.items()))
     began, ended = job.seen["job.started"], job.seen["job.completed"]
-    spans = [
-        Span(f"annotation of the long video ({ended - began:.1f} s; annotations: {counts})", began, ended)
-    ]
-    for name in sorted(rows, key=lambda name: job.seen[f"task.started {name}"]):
-        spans.append(_task(job, name))
-    return spans
+    whole = f"annotation of the long video ({ended - began:.1f} s; annotations: {counts})"
+    order = sorted(rows, key=lambda name: job.seen[f"task.started {name}"])
+    return [Span(whole, began, ended), *(_task(job, name) for name in order)]
 
 
 def _task(job: Timed, pipeline: str) -> Span:
@@ -111,7 +107,7 @@ def _task(job: Timed, pipeline: str) -> Span:
     return Span(f"of it, {pipeline} ({ended - began:.1f} s)", began, ended)
 
 
-def _print(running: Stack, sampler: Sampler, span: Span) -> dict[str, object]:
+def _print(sampler: Sampler, span: Span) -> dict[str, object]:
     found = {name: sampler.within(name, span.began, span.ended) for name in sampler.series()}
     shown = {name: memory for name, memory in found.items() if memory is not None}
     names = sorted(shown, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name))
@@ -128,6 +124,16 @@ def _print(running: Stack, sampler: Sampler, span: Span) -> dict[str, object]:
         "seconds": span.ended - span.began,
         "processes": {name: memory.raw() for name, memory in shown.items()},
     }
+
+
+def _verdict(sampler: Sampler, spans: Sequence[Span]) -> None:
+    """What is claimed of gateway and results, in one line each."""
+    print(f"\nflat means: growth of at most {_FLAT_MIB} MiB between the first and the last third")
+    for name in ("gateway", "results"):
+        for span in spans:
+            if (one := sampler.within(name, span.began, span.ended)) is not None:
+                word = "flat" if one.growth <= _FLAT_MIB else "NOT flat"
+                print(f"  {name:<8} {word}: {one.growth:+.1f} MiB, peak {one.peak:.0f} MiB - {span.title}")
 
 
 def _video(minutes: float) -> Path:

@@ -12,7 +12,7 @@ import av
 import numpy as np
 
 _NOISE = 7
-"""Strength of the grain in the tiny clip: brings three seconds to about 32 kB, the size of the reference's."""
+"""Strength of the grain in the tiny clip: three seconds come to about 32 kB, as the reference's."""
 
 
 def tiny_clip(path: Path, *, seconds: float = 3.0, fps: int = 25, size: tuple[int, int] = (160, 120)) -> Path:

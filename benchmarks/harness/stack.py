@@ -38,17 +38,22 @@ def run(main: Coroutine[Any, Any, None]) -> int:
 
 @asynccontextmanager
 async def folder(parent: Path | None) -> AsyncIterator[Path]:
-    """A temporary folder, removed at the end."""
+    """A temporary folder, removed at the end; after a failure it stays, for its logs."""
     path = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="frameloom-bench-", dir=parent))
     try:
         yield path
-    finally:
+    except Exception:
+        print(f"\nthis failed; what was under way is kept in {path}")
+        raise
+    except BaseException:
         await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+        raise
+    await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
 
 
 @asynccontextmanager
 async def running(data: Path, *, workers: int = 1, slots: int = 1) -> AsyncIterator[Stack]:
-    """A stack on free ports whose logs go to its folder only; its tail is printed when the block fails."""
+    """A stack on free ports whose logs go to its folder only."""
     options = UpOptions(
         data=data,
         port=0,
@@ -56,18 +61,10 @@ async def running(data: Path, *, workers: int = 1, slots: int = 1) -> AsyncItera
         quiet=True,
         environment={"FRAMELOOM_WORKER_SLOTS": str(slots)},
     )
-    stack = Stack(options)
     began = time.monotonic()
-    await stack.start()
-    print(f"stack ready in {time.monotonic() - began:.1f} s ({workers} worker(s), {slots} slot(s) each)")
-    try:
+    async with Stack(options) as stack:
+        print(f"stack ready in {time.monotonic() - began:.1f} s ({workers} worker(s), {slots} slot(s) each)")
         yield stack
-    except Exception:
-        log = data / "logs" / "stack.log"
-        print("\n".join(log.read_text(errors="replace").splitlines()[-30:]))
-        raise
-    finally:
-        await stack.stop()
 
 
 def processes(stack: Stack) -> dict[str, psutil.Process]:

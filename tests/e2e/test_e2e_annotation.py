@@ -46,6 +46,7 @@ async def test_from_post_to_artefact(shared: Deployment, actress: Path) -> None:
     feed = await events_of(shared, job_id)
     job = await shared.ended(job_id)
     assert job["status"] == "completed"
+    assert job["video_duration_seconds"] == 20
 
     kept = [event for event in feed if "id" in event]
     assert [event["id"] for event in kept] == [f"{job_id}:{n}" for n in range(1, len(kept) + 1)]

@@ -17,17 +17,25 @@ def configure_logging(service: str, settings: LogSettings) -> None:
     """Sets up logging of the whole process, on standard error.
 
     Args:
-        service: Bound to every line as ``service``.
+        service: Bound to every line of the JSON format as ``service``.
         settings: Format and level.
     """
+    console = settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty())
+    # A person reads one terminal of today; a machine wants the whole time, the module and the service.
+    told: list[Any] = (
+        [structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)]
+        if console
+        else [
+            structlog.stdlib.add_logger_name,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+        ]
+    )
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *told,
         structlog.processors.StackInfoRenderer(),
     ]
-    console = settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty())
     renderer: list[Any] = (
         [
             structlog.dev.ConsoleRenderer(
@@ -60,4 +68,5 @@ def configure_logging(service: str, settings: LogSettings) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service=service)
+    if not console:
+        structlog.contextvars.bind_contextvars(service=service)

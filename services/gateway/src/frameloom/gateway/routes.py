@@ -70,20 +70,24 @@ def operations(handlers: Handlers) -> list[Operation]:
     ]
 
 
+def _submission(jobs: JobHandlers) -> Operation:
+    return Operation(
+        method="POST",
+        path="/api/v1/jobs/",
+        id="submit_job_api_v1_jobs__post",
+        summary="Submit Video Processing Job",
+        handler=jobs.submit,
+        tags=("jobs",),
+        status=201,
+        slashless_status=200,  # as the original answers, and its viewer asks
+        errors=_SUBMISSION_ERRORS,
+    )
+
+
 def _jobs(jobs: JobHandlers) -> list[Operation]:
     tags = ("jobs",)
     return [
-        Operation(
-            method="POST",
-            path="/api/v1/jobs/",
-            id="submit_job_api_v1_jobs__post",
-            summary="Submit Video Processing Job",
-            handler=jobs.submit,
-            tags=tags,
-            status=201,
-            slashless_status=200,  # as the original answers, and its viewer asks
-            errors=_SUBMISSION_ERRORS,
-        ),
+        _submission(jobs),
         Operation(
             method="GET",
             path="/api/v1/jobs/",

@@ -96,7 +96,7 @@ class MediaCache:
         log.info("media fetched", key=media.key, size_bytes=media.size_bytes)
 
     def _evict(self) -> None:
-        """Removes the least recently used beyond the limit, and what a killed worker has left half fetched."""
+        """Removes the least recently used beyond the limit, and what a killed worker left half fetched."""
         found = []
         with suppress(OSError):  # the folder may be gone, or another worker may tidy it too
             for path in self._folder.iterdir():
@@ -119,7 +119,7 @@ def _shared(path: Path) -> IO[bytes] | None:
     if os.fstat(file.fileno()).st_nlink == 0:  # removed after it was opened and before it was locked
         file.close()
         return None
-    path.touch()  # the modification time tells when it was used last
+    os.utime(file.fileno())  # the modification time tells when it was used last
     return file
 
 

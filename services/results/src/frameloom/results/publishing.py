@@ -99,6 +99,7 @@ class Finisher:
             manifest_key=manifest_key,
             artefacts=artefacts,
             annotation_count=sum(item.annotation_count for item in artefacts),
+            media_seconds=event.media_seconds,
         )
 
     async def _store(

@@ -108,6 +108,8 @@ class TaskResult(Part):
     manifest_key: str
     artefacts: tuple[Artefact, ...]
     annotation_count: int
+    media_seconds: float | None = None
+    """Length of the media, as the decoder found it."""
 
 
 class TaskEvent(Part):

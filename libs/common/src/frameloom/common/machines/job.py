@@ -129,7 +129,9 @@ def fold(job: JobDocument, tasks: Iterable[TaskDocument], now: datetime) -> Chan
     summaries = tuple(known[summary.id] for summary in job.tasks)
     if summaries == job.tasks:
         raise Refused(Reason.FOLD, f"{job.status}, nothing new")
-    after = _begin(_next(job, now, tasks=summaries), now)
+    lengths = (summary.result.media_seconds for summary in summaries if summary.result)
+    length = next((seconds for seconds in lengths if seconds is not None), job.video_duration_seconds)
+    after = _begin(_next(job, now, tasks=summaries, video_duration_seconds=length), now)
     for event in sorted(news, key=lambda event: event.time):
         after = _emit(after, event.type, event.time, event_id=event.id, **event.data)
     return Change(job, _end(after, now))
@@ -224,6 +226,4 @@ def _emit(
     event = JobEvent(
         id=event_id or new_id(), seq=job.seq + 1, type=kind, status=job.status, time=now, data=data
     )
-    return job.model_copy(
-        update={"events": (*job.events, event), "seq": event.seq, "relay_due": True, "updated_at": now}
-    )
+    return job.model_copy(update={"events": (*job.events, event), "seq": event.seq, "relay_due": True})
