@@ -1,7 +1,7 @@
 """``make demo``: one real clip through the whole system on this machine, and where its annotations lie.
 
-It runs what a user would: ``frameloom annotate`` over a sample clip. Nothing is special about the demo but the
-choice of the clip, which shows both a cut between scenes and a face.
+It runs what a user would: ``frameloom annotate`` over a sample clip. Nothing is special about the demo but
+its clip, which shows both a cut between scenes and a face.
 """
 
 from __future__ import annotations

@@ -2,5 +2,5 @@
 
 In reading order: ``handlers`` (what arrives), ``layout`` (pure: keys in the bucket), ``chunks`` (kept and
 streamed), ``assembly`` (chunks to files, streaming), ``publishing`` (manifest, visibility flip), ``tidying``
-(what is no longer needed).
+(what is no longer needed), ``orphans`` (what nobody knows of).
 """

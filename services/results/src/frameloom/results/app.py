@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 import structlog
 
@@ -24,6 +25,7 @@ from frameloom.common.settings import (
 )
 from frameloom.results.chunks import ChunkStore
 from frameloom.results.handlers import Handlers
+from frameloom.results.orphans import OrphanSweeper
 from frameloom.results.publishing import Finisher
 from frameloom.results.settings import ResultsSettings
 from frameloom.results.tidying import Tidier
@@ -54,6 +56,8 @@ async def main(shutdown: Shutdown) -> None:
         await stack.enter_async_context(kafka.running())
         tidier = Tidier(jobs, tasks, objects, settings.tidy_every_seconds, clock)
         await stack.enter_async_context(tidier.running())
+        orphans = OrphanSweeper(jobs, objects, timedelta(seconds=settings.orphan_after_seconds), clock)
+        await stack.enter_async_context(orphans.running())
         announcer = Announcer(fleet, fleet_settings, Service.RESULTS, clock)
         await stack.enter_async_context(announcer.running())
         log.info("storing results")

@@ -16,3 +16,6 @@ class ResultsSettings(BaseSettings):
     scratch_dir: Path | None = None
     """Files are assembled here before they are stored. None: the system's folder for temporary files."""
     tidy_every_seconds: float = Field(default=2.0, gt=0)
+    """Jobs that are over are looked for this often, to remove what they no longer need."""
+    orphan_after_seconds: float = Field(default=24 * 3600.0, gt=0)
+    """Media without a job is removed when it is this old; no upload may take longer."""

@@ -1,0 +1,81 @@
+"""Removes media that no job knows of: what a gateway stored just before it died.
+
+An upload ends before its job document is written, so a crash between the two leaves an object that
+nothing refers to. Job ids are UUIDv7: the key itself tells how old it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from frameloom.common.background import in_background
+from frameloom.common.clock import Clock
+from frameloom.common.errors import TransientError
+from frameloom.common.ports.objects import ObjectStore
+from frameloom.common.ports.stores import JobStore
+
+PREFIX = "media/"
+_VERSION = 7
+log = structlog.get_logger(__name__)
+
+
+def made_at(job_id: str) -> datetime | None:
+    """When a job id was minted; None if it is no UUIDv7."""
+    try:
+        parsed = UUID(job_id)
+    except ValueError:
+        return None
+    if parsed.version != _VERSION:
+        return None
+    return datetime.fromtimestamp((parsed.int >> 80) / 1000, UTC)
+
+
+class OrphanSweeper:
+    """Looks through the media now and then.
+
+    Args:
+        jobs: Who is known.
+        objects: Where the media lie.
+        after: How old an orphan must be: longer than any upload may take.
+        clock: Tells the time.
+    """
+
+    def __init__(self, jobs: JobStore, objects: ObjectStore, after: timedelta, clock: Clock) -> None:
+        self._jobs = jobs
+        self._objects = objects
+        self._after = after
+        self._clock = clock
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Sweeps in the background, as often as orphans come of age."""
+        async with in_background(self._run(), "orphan-sweeper"):
+            yield
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.sweep()
+            except TransientError as error:
+                log.warning("orphan sweep waits", reason=str(error))
+            await asyncio.sleep(self._after.total_seconds())
+
+    async def sweep(self) -> list[str]:
+        """Removes the orphans that are old enough; answers their keys."""
+        due = self._clock.now() - self._after
+        orphans = []
+        for key in await self._objects.keys(PREFIX):
+            job_id = key.removeprefix(PREFIX).partition("/")[0]
+            made = made_at(job_id)
+            if made is not None and made < due and await self._jobs.get(job_id) is None:
+                orphans.append(key)
+        await self._objects.delete(orphans)
+        if orphans:
+            log.warning("orphaned media removed", count=len(orphans), first=orphans[0])
+        return orphans
