@@ -1,8 +1,8 @@
 """What ``frameloom annotate`` takes from the command to the files, with the embedded stack.
 
-The clip and the pipelines of ``make demo``. The first run makes the data folder; the later ones, over the same
-folder, are measured: each is a process of its own, timed from outside, its stages by the JSON lines that it
-prints, by the logs of the stack, and by the files that appear.
+The clip and the pipelines of ``make demo``. The first run makes the data folder; the later ones, over the
+same folder, are measured: each is a process of its own, timed from outside, its stages by when the JSON lines
+that it prints and the lines of the stack's log appear.
 """
 
 from __future__ import annotations
@@ -11,11 +11,9 @@ import argparse
 import asyncio
 import json
 import os
-import re
 import sys
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +26,13 @@ from frameloom.worker.models.store import ModelStore
 _SAMPLE = "noface-face"
 _RUN_SECONDS = 180.0
 _LIMIT_SECONDS = 20.0
-_LOG_TIME = re.compile(r"^(\S+)\s+\| (\d{4}-\d\d-\d\dT[\d:.]+Z) \[\w+\s*\] (.*?)(?:\s{2,}|$)")
+_LOOK_SECONDS = 0.02
 _READY = {
-    ("gateway", "listening"): "gateway listens",
-    ("scheduler", "scheduling"): "scheduler at work",
-    ("results", "storing results"): "results at work",
-    ("worker", "child ready"): "worker: pipelines loaded",
-    ("worker", "taking tasks"): "worker takes tasks",
+    "gateway listens": ("gateway", " listening "),
+    "scheduler at work": ("scheduler", " scheduling"),
+    "results at work": ("results", " storing results"),
+    "worker: pipelines loaded": ("worker", " child ready "),
+    "worker takes tasks": ("worker", " taking tasks "),
 }
 _STAGES = (
     "command starts, stack up, all parts healthy",
@@ -105,21 +103,22 @@ async def _run(folder: Path, clip: Path, pipelines: str, number: int) -> Run:
         *("--pipelines", pipelines, "--out", str(out), "--data", str(data)),
     ]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FRAMELOOM_")}
-    log = data / "logs" / "stack.log"
-    logged = await asyncio.to_thread(lambda: log.stat().st_size if log.exists() else 0)
-    began_at, began = datetime.now(UTC), time.perf_counter()
+    began = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
         *command, env=kept, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=2**20
     )
     errors = asyncio.create_task(_all_of(process.stderr))
+    log = _LogWatch(data / "logs" / "stack.log", began)
+    following = asyncio.create_task(log.follow())
     seen: list[tuple[float, dict[str, Any]]] = []
     try:
         async with asyncio.timeout(_RUN_SECONDS):
             assert process.stdout is not None
             async for line in process.stdout:
-                seen.append((time.perf_counter() - began, json.loads(line)))
+                seen.append((time.perf_counter() - began, json.loads(line)))  # noqa: PERF401 - time of arrival
             status = await process.wait()
     finally:
+        following.cancel()
         if process.returncode is None:
             process.terminate()
             await process.wait()
@@ -129,7 +128,7 @@ async def _run(folder: Path, clip: Path, pipelines: str, number: int) -> Run:
     await errors
     stages = _stages(seen, total)
     files = total - stages[_STAGES[-1]]
-    return Run(total, files, stages, await asyncio.to_thread(_ready, log, logged, began_at))
+    return Run(total, files, stages, log.ready)
 
 
 async def _all_of(stream: asyncio.StreamReader | None) -> bytes:
@@ -148,18 +147,37 @@ def _stages(seen: list[tuple[float, dict[str, Any]]], total: float) -> dict[str,
     return {name: end - start for name, start, end in zip(_STAGES, cuts, cuts[1:], strict=False)}
 
 
-def _ready(log: Path, offset: int, began_at: datetime) -> dict[str, float]:
-    """When each service said that it is ready, by the time in its own log line."""
-    found: dict[str, float] = {}
-    with log.open("rb") as file:
-        file.seek(offset)
-        for line in file.read().decode(errors="replace").splitlines():
-            if match := _LOG_TIME.match(line):
-                service, when, text = match.groups()
-                if name := _READY.get((service, text)):
-                    seconds = (datetime.fromisoformat(when) - began_at).total_seconds()
-                    found.setdefault(name, seconds)
-    return found
+class _LogWatch:
+    """Notes when the lines that tell of readiness appear in a log that other processes write.
+
+    Attributes:
+        ready: Seconds since the beginning, by what is ready.
+    """
+
+    def __init__(self, path: Path, began: float) -> None:
+        self.ready: dict[str, float] = {}
+        self._path = path
+        self._began = began
+        self._offset = path.stat().st_size if path.exists() else 0
+
+    async def follow(self) -> None:
+        """Looks until cancelled, or until everything is ready."""
+        while len(self.ready) < len(_READY):
+            await asyncio.sleep(_LOOK_SECONDS)  # nothing tells when another process writes to a file
+            lines = self._news()
+            now = time.perf_counter() - self._began
+            for name, (service, text) in _READY.items():
+                if any(line.startswith(f"{service} ") and text in f"{line} " for line in lines):
+                    self.ready.setdefault(name, now)
+
+    def _news(self) -> list[str]:
+        if not self._path.exists():
+            return []
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            whole, end, _ = file.read().rpartition(b"\n")
+        self._offset += len(whole) + len(end)
+        return whole.decode(errors="replace").splitlines()
 
 
 async def _servers(data: Path) -> dict[str, float]:
@@ -184,7 +202,7 @@ def _print(runs: list[Run], servers: list[dict[str, float]]) -> None:
     report.table(f"frameloom annotate over an existing data folder: seconds, {len(runs)} runs", _HEAD, rows)
     names = sorted(runs[0].ready, key=lambda name: runs[0].ready[name])
     report.table(
-        "When the services were ready: seconds after the command began (from their logs)",
+        "When the services were ready: seconds after the command began (their log lines)",
         _HEAD,
         [[name, *_summary([run.ready.get(name, float("nan")) for run in runs])] for name in names],
     )

@@ -34,3 +34,12 @@ class WorkerSettings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(v.strip() for v in value.split(",") if v.strip()) if isinstance(value, str) else value
+
+
+class ModelSettings(BaseSettings):
+    """Where models are kept."""
+
+    model_config = SettingsConfigDict(env_prefix="FRAMELOOM_MODEL_", frozen=True, env_ignore_empty=True)
+
+    dir: Path | None = None
+    """Cache of models and sample clips. None: the user's cache folder of the platform."""

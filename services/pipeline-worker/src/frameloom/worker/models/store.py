@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -14,6 +13,7 @@ import structlog
 from frameloom.common.documents.task import FailureCategory
 from frameloom.worker.models.catalogue import CATALOGUE
 from frameloom.worker.models.spec import ModelSpec, ModelUnavailableError
+from frameloom.worker.settings import ModelSettings
 
 logger = structlog.get_logger(__name__)
 
@@ -29,9 +29,9 @@ _loaded_lock = threading.Lock()
 
 def default_directory() -> Path:
     """``FRAMELOOM_MODEL_DIR`` if set, else the user's cache folder of the platform."""
-    named = os.environ.get(DIRECTORY_VARIABLE)
-    if named:
-        return Path(named).expanduser()
+    named = ModelSettings().dir
+    if named is not None:
+        return named.expanduser()
     import platformdirs  # noqa: PLC0415 - not needed where the folder is named
 
     return Path(platformdirs.user_cache_dir("frameloom", appauthor=False)) / "models"
