@@ -25,6 +25,7 @@ REFERENCE = "VideoAnnotator 1.4.4 (published)"
 REFERENCE_SUBMIT_TO_RUNNING = 4.96
 REFERENCE_SUBMIT_TO_COMPLETED = 4.98
 REFERENCE_TWENTY_SECONDS = 50.1
+_CLIP_BYTES = 32_000
 _JOB_SECONDS = 60.0
 _BURST_SECONDS = 300.0
 _STAGES = (
@@ -67,7 +68,7 @@ def main() -> int:
     parser.add_argument("--slots", type=int, default=1, help="tasks at once in each worker")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of the video")
     parser.add_argument(
-        "--profile", type=Path, default=None, metavar="DIR", help="then one burst more, sampled by py-spy"
+        "--profile", type=Path, default=None, metavar="DIR", help="then one burst more, under cProfile"
     )
     return stack.run(_measured(parser.parse_args()))
 
@@ -77,7 +78,7 @@ async def _measured(options: argparse.Namespace) -> None:
     print(machine.line())
     async with stack.folder(options.temp) as folder:
         video = tiny_clip(folder / "tiny.mp4", seconds=options.seconds).read_bytes()
-        print(f"video: 160x120, {options.seconds:g} s, {len(video) / 1000:.0f} kB; pipeline {PIPELINES}")
+        print(f"video: 160x120, {options.seconds:g} s, 32 kB (or what it takes); pipeline {PIPELINES}")
         async with (
             stack.running(folder / "data", workers=options.workers, slots=options.slots) as running,
             Client.connected(running.base_url) as client,
@@ -85,8 +86,8 @@ async def _measured(options: argparse.Namespace) -> None:
             first = await _single(client, video)
             rounds = [await _round(running, client, video, options.jobs) for _ in range(options.rounds)]
             _print(options, first, rounds)
-            if options.profile is not None:
-                await _profile(running, client, video, options)
+        if options.profile is not None:
+            await _profile(folder / "profiled", video, options)
     raw = [{name: getattr(one, name) for name in Round.__dataclass_fields__} for one in rounds]
     report.write_json(
         options.json,
@@ -106,12 +107,12 @@ async def _round(running: Stack, client: Client, video: bytes, count: int) -> Ro
 
 
 async def _single(client: Client, video: bytes) -> Timed:
-    return await client.ended(await client.submit(unique(video), PIPELINES), _JOB_SECONDS)
+    return await client.ended(await client.submit(unique(video, _CLIP_BYTES), PIPELINES), _JOB_SECONDS)
 
 
 async def _burst(client: Client, video: bytes, count: int) -> float:
     """All jobs at once: seconds from the first POST to the last job seen completed."""
-    bodies = [unique(video) for _ in range(count)]
+    bodies = [unique(video, _CLIP_BYTES) for _ in range(count)]
     began = time.perf_counter()
     jobs = await asyncio.gather(*(client.submit(body, PIPELINES) for body in bodies))
     ended = [await client.ended(job, _BURST_SECONDS) for job in jobs]
@@ -198,20 +199,30 @@ def _against(text: str, ours: float, theirs: float) -> list[report.Cell]:
     ]
 
 
-async def _profile(running: Stack, client: Client, video: bytes, options: argparse.Namespace) -> None:
-    """One burst more, sampled: sampling slows it, so it is no part of the figures."""
-    wanted = {name: process.pid for name, process in stack.processes(running).items() if name not in _SERVERS}
-    async with profiling.sampled(wanted, options.profile):
-        await asyncio.sleep(1.0)  # the samplers attach; nothing tells when they have
-        seconds = await _burst(client, video, options.jobs)
-    print(f"\nprofiled burst: {seconds:.1f} s; collapsed stacks in {options.profile}")
-    for name in wanted:
-        total, alone, _ = profiling.top(options.profile / f"{name}.txt")
-        rows: list[list[report.Cell]] = [[function, 100 * n / max(total, 1)] for function, n in alone]
-        report.table(f"{name}: {total} samples with work", ["function", "% of samples"], rows)
+async def _profile(folder: Path, video: bytes, options: argparse.Namespace) -> None:
+    """A burst in a stack of its own under cProfile, which slows it: no part of the figures."""
+    out: Path = options.profile.absolute()
+    await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
+    commands = profiling.commands(stack.SERVICES, out)
+    async with (
+        stack.running(folder, workers=1, slots=options.slots, commands=commands) as running,
+        Client.connected(running.base_url) as client,
+    ):
+        await _single(client, video)
+        pids = {name: pid for name in stack.SERVICES if (pid := running.pids[name]) is not None}
+        async with profiling.switched_on(pids, out):
+            seconds = await _burst(client, video, options.jobs)
+    print(f"\nprofiled burst: {seconds:.1f} s; profiles in {out} (pstats)")
+    for name in pids:
+        profile = profiling.read(out / f"{name}.pstats")
+        rows: list[list[report.Cell]] = [
+            [package, 1000 * spent, 100 * spent / profile.busy_seconds]
+            for package, spent in profile.packages[:8]
+        ]
+        report.table(f"{name}: busy {profile.busy_seconds:.2f} s, by package", ["", "ms", "%"], rows)
+        rows = [[function, 1000 * spent] for function, spent in profile.ours[:14]]
+        report.table(f"{name}: within our functions, callees included", ["", "ms"], rows)
 
-
-_SERVERS = {"broker", "documents", "objects"}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -31,7 +31,7 @@ from frameloom.common.settings import (
 from frameloom.gateway.settings import GatewaySettings
 from frameloom.results.settings import ResultsSettings
 from frameloom.scheduler.settings import SchedulerSettings
-from frameloom.worker.settings import WorkerSettings
+from frameloom.worker.settings import ModelSettings, WorkerSettings
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "operations.md"
@@ -47,13 +47,14 @@ CLASSES: tuple[type[BaseSettings], ...] = (
     GatewaySettings,
     SchedulerSettings,
     WorkerSettings,
+    ModelSettings,
     ResultsSettings,
 )
-APPS = {
-    "gateway": "services/gateway/src/frameloom/gateway/app.py",
-    "scheduler": "services/scheduler/src/frameloom/scheduler/app.py",
-    "worker": "services/pipeline-worker/src/frameloom/worker/app.py",
-    "results": "services/results/src/frameloom/results/app.py",
+SOURCES = {
+    "gateway": "services/gateway/src",
+    "scheduler": "services/scheduler/src",
+    "worker": "services/pipeline-worker/src",
+    "results": "services/results/src",
 }
 _RUNNER = "libs/common/src/frameloom/common/service.py"
 
@@ -113,7 +114,6 @@ MEANINGS = {
     "FRAMELOOM_GATEWAY_PROBE_TIMEOUT_SECONDS": "How long the health check waits for each dependency",
     "FRAMELOOM_GATEWAY_SHUTDOWN_GRACE_SECONDS": "How long requests under way may go on after SIGTERM",
     "FRAMELOOM_WORKER_CACHE_DIR": "Where fetched media files lie",
-    "FRAMELOOM_RESULTS_TIDY_EVERY_SECONDS": "How often leftovers of ended jobs are looked for",
 }
 DEFAULTS = {
     "FRAMELOOM_FLEET_HOST": "the machine's host name",
@@ -156,16 +156,15 @@ def variables(settings: type[BaseSettings]) -> dict[str, tuple[str, str]]:
 
 
 def readers() -> dict[str, list[str]]:
-    """Which services load each class, by its name, from the services' own wiring."""
-    everybody = _loaded(ROOT / _RUNNER)
-    return {
-        kind.__name__: [
-            service
-            for service, path in APPS.items()
-            if kind.__name__ in everybody or kind.__name__ in _loaded(ROOT / path)
-        ]
-        for kind in CLASSES
+    """Which services load each class, by its name, from the services' own sources."""
+    everybody = _loaded((ROOT / _RUNNER).read_text(encoding="utf-8"))
+    loaded = {
+        service: everybody.union(
+            *(_loaded(path.read_text(encoding="utf-8")) for path in (ROOT / folder).rglob("*.py"))
+        )
+        for service, folder in SOURCES.items()
     }
+    return {kind.__name__: [name for name in loaded if kind.__name__ in loaded[name]] for kind in CLASSES}
 
 
 def tables() -> str:
@@ -185,8 +184,9 @@ def tables() -> str:
     return "\n".join(parts).rstrip()
 
 
-def _loaded(path: Path) -> set[str]:
-    return set(re.findall(r"\bload\((\w+)\)", path.read_text(encoding="utf-8")))
+def _loaded(source: str) -> set[str]:
+    found: list[tuple[str, str]] = re.findall(r"\bload\((\w+Settings)\)|\b(\w+Settings)\(\)", source)
+    return {name for pair in found for name in pair if name}
 
 
 def _default(field: FieldInfo) -> str:

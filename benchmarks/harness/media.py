@@ -11,8 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-_NOISE = 7
-"""Strength of the grain in the tiny clip: three seconds come to about 32 kB, as the reference's."""
+_GRAIN = 6
 
 
 def tiny_clip(path: Path, *, seconds: float = 3.0, fps: int = 25, size: tuple[int, int] = (160, 120)) -> Path:
@@ -26,7 +25,7 @@ def tiny_clip(path: Path, *, seconds: float = 3.0, fps: int = 25, size: tuple[in
         for number in range(count):
             value = 60 if number < count / 2 else 190
             picture = np.full((size[1], size[0], 3), value, dtype=np.int16)
-            picture += grain.integers(-_NOISE, _NOISE + 1, picture.shape, dtype=np.int16)
+            picture += grain.integers(-_GRAIN, _GRAIN + 1, picture.shape, dtype=np.int16)
             picture[:, number % size[0]] = 255 - value
             frame = av.VideoFrame.from_ndarray(picture.astype(np.uint8), format="rgb24")
             container.mux(stream.encode(frame))
@@ -34,9 +33,12 @@ def tiny_clip(path: Path, *, seconds: float = 3.0, fps: int = 25, size: tuple[in
     return path
 
 
-def unique(source: bytes) -> bytes:
-    """The same video under another sha256, so that no cache of the worker answers for it."""
-    return source + _free_box(os.urandom(16))
+def unique(source: bytes, size_bytes: int = 0) -> bytes:
+    """The same video under another sha256, so that no cache of the worker answers for it.
+
+    Random bytes in a box that players skip bring it to ``size_bytes``; 16 of them at least.
+    """
+    return source + _free_box(os.urandom(max(16, size_bytes - len(source) - 8)))
 
 
 def padded(source: Path, path: Path, size_bytes: int) -> Path:
@@ -62,15 +64,16 @@ def long_clip(source: Path, path: Path, *, seconds: float, fps: int = 10, width:
     partial = path.with_suffix(".new.mp4")
     with av.open(str(part)) as once, av.open(str(partial), "w") as container:
         stream = once.streams.video[0]
-        packets = [packet for packet in once.demux(stream) if packet.pts is not None]
-        step = packets[1].pts - packets[0].pts
-        assert all(b.pts - a.pts == step for a, b in pairwise(packets)), "the frames must be evenly spaced"
+        timed = [(packet, packet.pts) for packet in once.demux(stream) if packet.pts is not None]
+        packets = [packet for packet, _ in timed]
+        first, step = timed[0][1], timed[1][1] - timed[0][1]
+        assert all(b - a == step for (_, a), (_, b) in pairwise(timed)), "the frames must be evenly spaced"
         out = container.add_stream_from_template(stream)
         for number in range(int(seconds * fps)):
             packet, shift = packets[number % frames], (number // frames) * frames * step
             copy = av.Packet(bytes(packet))
             copy.stream, copy.time_base = out, packet.time_base
-            copy.pts = copy.dts = packets[0].pts + (number % frames) * step + shift
+            copy.pts = copy.dts = first + (number % frames) * step + shift
             copy.duration, copy.is_keyframe = step, packet.is_keyframe
             container.mux(copy)
     part.unlink()

@@ -1,66 +1,81 @@
-"""Where the time of running services goes, by sampling them from outside (needs py-spy)."""
+"""Where the time of running services goes: cProfile in their event loops, switched by signals."""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
+import os
+import pstats
+import re
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-_RATE = 200
-_MOST_SECONDS = 120
-_TOP = 12
+_RUNNER = Path(__file__).with_name("profiled.py")
+_WRITE_SECONDS = 20.0
+_LOOK_SECONDS = 0.05
+_WAITING = ("method 'poll' of 'select.epoll'", "method 'select.kqueue")
+_PACKAGE = re.compile(r"site-packages/([^/]+)|python\d\.\d+/([^/.]+)|src/frameloom/(\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a profile shows.
+
+    Attributes:
+        busy_seconds: Time in all functions but the waiting for events.
+        packages: Seconds spent in each package's own code and in the built-in functions, largest first.
+        ours: Seconds within each function of Frameloom, what it calls included, largest first.
+    """
+
+    busy_seconds: float
+    packages: list[tuple[str, float]]
+    ours: list[tuple[str, float]]
+
+
+def commands(modules: Iterable[str], folder: Path) -> dict[str, tuple[str, ...]]:
+    """The command lines of services under the profiler, by service."""
+    return {
+        name: (sys.executable, str(_RUNNER), str(folder / f"{name}.pstats"), f"frameloom.{name}")
+        for name in modules
+    }
 
 
 @asynccontextmanager
-async def sampled(pids: Mapping[str, int], folder: Path) -> AsyncIterator[None]:
-    """Samples processes while the block runs, into ``folder/NAME.txt`` (collapsed stacks).
+async def switched_on(pids: Mapping[str, int], folder: Path) -> AsyncIterator[None]:
+    """Profiles while the block runs; afterwards the files are in the folder.
 
     Raises:
-        FileNotFoundError: py-spy is not installed.
+        TimeoutError: A service did not write its file.
     """
-    beside = Path(sys.executable).with_name("py-spy")
-    program = str(beside) if beside.exists() else shutil.which("py-spy")
-    if program is None:
-        raise FileNotFoundError("py-spy is not installed: pip install py-spy")
-    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    samplers = [
-        await asyncio.create_subprocess_exec(
-            *(program, "record", "--pid", str(pid), "--rate", str(_RATE), "--duration", str(_MOST_SECONDS)),
-            *("--format", "raw", "--output", str(folder / f"{name}.txt"), "--nonblocking"),
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        for name, pid in pids.items()
-    ]
-    try:
-        yield
-    finally:
-        for sampler in samplers:
-            with suppress(ProcessLookupError):
-                sampler.send_signal(signal.SIGINT)
-        await asyncio.gather(*(sampler.wait() for sampler in samplers))
+    for pid in pids.values():
+        os.kill(pid, signal.SIGUSR1)
+    yield
+    for pid in pids.values():
+        os.kill(pid, signal.SIGUSR2)
+    async with asyncio.timeout(_WRITE_SECONDS):
+        while not all((folder / f"{name}.pstats").exists() for name in pids):  # noqa: ASYNC110 - others' files
+            await asyncio.sleep(_LOOK_SECONDS)
 
 
-def top(path: Path) -> tuple[int, list[tuple[str, int]], list[tuple[str, int]]]:
-    """All samples of a file, and the functions with most of them: at the top of the stack, and anywhere."""
-    alone: Counter[str] = Counter()
-    within: Counter[str] = Counter()
-    total = 0
-    for line in path.read_text(encoding="utf-8").splitlines():
-        stack, _, count = line.rpartition(" ")
-        frames = [_function(frame) for frame in stack.split(";")]
-        total += int(count)
-        alone[frames[-1]] += int(count)
-        within.update(dict.fromkeys(frames, int(count)))
-    return total, alone.most_common(_TOP), within.most_common(60)
+def read(path: Path) -> Profile:
+    """Sums a profile up."""
+    packages: Counter[str] = Counter()
+    ours: Counter[str] = Counter()
+    for (file, _, function), (_, _, own, within, _) in pstats.Stats(str(path)).stats.items():  # type: ignore[attr-defined]
+        if any(word in function for word in _WAITING):
+            continue
+        packages[_package(file)] += own
+        if "/frameloom/" in file:
+            ours[f"{file.rpartition('/frameloom/')[2]} {function}"] += within
+    return Profile(sum(packages.values()), packages.most_common(), ours.most_common())
 
 
-def _function(frame: str) -> str:
-    """The frame without its line number: ``name (file.py:12)`` to ``name (file.py)``."""
-    head, colon, _ = frame.rpartition(":")
-    return f"{head})" if colon else frame
+def _package(file: str) -> str:
+    if (match := _PACKAGE.search(file)) is None:
+        return "built-in functions"
+    distribution, standard, own = match.groups()
+    return distribution or (f"frameloom.{own}" if own else f"{standard} (standard library)")

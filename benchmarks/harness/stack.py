@@ -7,7 +7,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -52,14 +52,24 @@ async def folder(parent: Path | None) -> AsyncIterator[Path]:
 
 
 @asynccontextmanager
-async def running(data: Path, *, workers: int = 1, slots: int = 1) -> AsyncIterator[Stack]:
-    """A stack on free ports whose logs go to its folder only."""
+async def running(
+    data: Path, *, workers: int = 1, slots: int = 1, commands: Mapping[str, tuple[str, ...]] | None = None
+) -> AsyncIterator[Stack]:
+    """A stack on free ports whose logs go to its folder only.
+
+    Args:
+        data: Its folder.
+        workers: How many worker processes.
+        slots: How many tasks each runs at once.
+        commands: Other command lines for the services, by name.
+    """
     options = UpOptions(
         data=data,
         port=0,
         workers=workers,
         quiet=True,
         environment={"FRAMELOOM_WORKER_SLOTS": str(slots)},
+        **({} if commands is None else {"commands": commands}),
     )
     began = time.monotonic()
     async with Stack(options) as stack:

@@ -1,4 +1,4 @@
-"""Work beside the main task: it neither fails in silence nor outlives a cancel, nor is cut where it must not."""
+"""Work beside the main task: never silent in its failure, never alive after a cancel, never cut half way."""
 
 from __future__ import annotations
 

@@ -1,0 +1,183 @@
+"""The worker's parts over stores in memory, and a child that follows a script."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from frameloom.common.adapters.memory import MemoryObjectStore, MemoryPublisher, MemoryTaskStore
+from frameloom.common.clock import ManualClock
+from frameloom.common.documents import MediaRef, TaskDocument
+from frameloom.common.errors import DatabaseUnavailableError
+from frameloom.common.events import AnnotationChunk, AnnotationsFinished, Event, TaskDispatched
+from frameloom.common.machines.retry import RetryPolicy
+from frameloom.common.machines.task import TaskMachine
+from frameloom.common.machines.transition import Change
+from frameloom.common.pipelines import ArtefactSpec, Item, Progress
+from frameloom.common.topics import Topics
+from frameloom.worker.child.protocol import Chunk, Describe, Done, Progressed, Run
+from frameloom.worker.claims import Claims
+from frameloom.worker.execution import Execution
+from frameloom.worker.media_cache import MediaCache
+
+
+class FlakyTaskStore(MemoryTaskStore):
+    """A task store that can be switched off."""
+
+    away = False
+
+    async def get(self, key: str) -> TaskDocument | None:
+        if self.away:
+            raise DatabaseUnavailableError("away")
+        return await super().get(key)
+
+    async def apply(self, change: Change[TaskDocument]) -> TaskDocument | None:
+        if self.away:
+            raise DatabaseUnavailableError("away")
+        return await super().apply(change)
+
+
+class HookedPublisher(MemoryPublisher):
+    """Calls a hook before it takes an event; the hook may wait or raise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hook: Callable[[Event], Any] | None = None
+
+    async def publish(self, event: Event, topic: str, *, partition: int | None = None) -> None:
+        if self.hook is not None:
+            await self.hook(event)
+        await super().publish(event, topic, partition=partition)
+
+
+class World:
+    """One worker."""
+
+    def __init__(self, folder: Path, lease_seconds: float = 30.0) -> None:
+        self.clock = ManualClock()
+        self.tasks = FlakyTaskStore(self.clock)
+        self.objects = MemoryObjectStore()
+        self.publisher = HookedPublisher()
+        self.topics = Topics("x")
+        self.machine = TaskMachine(RetryPolicy(jitter=lambda: 1.0), lease_seconds, 60.0)
+        self.claims = self.claims_of("me")
+        self.cache = MediaCache(self.objects, folder / "cache", 10**9)
+        self.execution = Execution(
+            self.claims, self.cache, self.publisher, self.topics, "me", 3600.0, self.clock
+        )
+
+    def claims_of(self, worker: str) -> Claims:
+        return Claims(self.tasks, self.publisher, "wake", self.machine, worker, self.clock)
+
+    def queued(self, task_id: str = "t", **more: object) -> TaskDispatched:
+        """Puts a queued task there; its message."""
+        body = f"media of {task_id}".encode()
+        media = self.media(task_id, body)
+        fields = {
+            "id": task_id,
+            "job_id": f"job of {task_id}",
+            "tenant": "x",
+            "pipeline": "a",
+            "media": media,
+            "created_at": self.clock.now(),
+            **more,
+        }
+        task = TaskDocument.model_validate(fields)
+        self.tasks.held[task_id] = task
+        return TaskDispatched(task_id=task_id, job_id=task.job_id, pipeline="a", attempt=task.attempt)
+
+    def media(self, name: str, body: bytes) -> MediaRef:
+        key = f"media/{name}"
+        self.objects.held[key] = (body, "video/mp4")
+        return MediaRef(
+            key=key, filename=f"{name}.mp4", size_bytes=len(body), sha256=sha256(body).hexdigest()
+        )
+
+    async def claimed(self, task_id: str = "t", **more: object) -> TaskDocument:
+        task = await self.claims.claim(self.queued(task_id, **more))
+        assert task is not None
+        return task
+
+    def task(self, task_id: str = "t") -> TaskDocument:
+        return self.tasks.held[task_id]
+
+    def chunks(self, task_id: str = "t") -> list[AnnotationChunk]:
+        sent = self.publisher.on(self.topics.annotations)
+        return [e for e in sent if isinstance(e, AnnotationChunk) and e.task_id == task_id]
+
+    def ends(self) -> list[AnnotationsFinished]:
+        return [e for e in self.publisher.on(self.topics.annotations) if isinstance(e, AnnotationsFinished)]
+
+
+def chunk(*numbers: int) -> Chunk:
+    items = tuple(Item(list="annotations", row={"n": n}) for n in numbers)
+    return Chunk(start_seconds=0, end_seconds=1, items=items)
+
+
+def progressed(fraction: float) -> Progressed:
+    return Progressed(progress=Progress(stage="annotating", fraction=fraction))
+
+
+DONE = Done(
+    frames=1,
+    media_seconds=1,
+    decoder="d",
+    models={},
+    pipeline_version="1",
+    config={"filled": 1},
+    artefacts=(ArtefactSpec(suffix="_a.json"),),
+)
+
+
+class ScriptedChild:
+    """Answers a run with a script of replies; an exception in it is raised, an event is waited for."""
+
+    def __init__(self, script: list[Any]) -> None:
+        self._script = script
+        self._left: list[Any] = []
+        self.runs: list[Run] = []
+        self.asked = asyncio.Event()
+
+    async def send(self, message: Describe | Run) -> None:
+        assert isinstance(message, Run)
+        self.runs.append(message)
+        self._left += self._script
+        self.asked.set()
+
+    async def receive(self) -> Any:
+        while True:
+            if not self._left:
+                await asyncio.Event().wait()
+            step = self._left.pop(0)
+            if isinstance(step, asyncio.Event):
+                await step.wait()
+            elif isinstance(step, BaseException):
+                raise step
+            else:
+                return step
+
+
+class ScriptedSlot:
+    """A slot whose children follow scripts, one script per child."""
+
+    def __init__(self, *scripts: list[Any]) -> None:
+        self._scripts = list(scripts)
+        self.current: ScriptedChild | None = None
+        self.children: list[ScriptedChild] = []
+        self.resets = 0
+        self.failure: BaseException | None = None
+
+    async def child(self) -> ScriptedChild:
+        if self.failure is not None:
+            raise self.failure
+        if self.current is None:
+            self.current = ScriptedChild(self._scripts.pop(0))
+            self.children.append(self.current)
+        return self.current
+
+    async def reset(self) -> None:
+        self.resets += 1
+        self.current = None
