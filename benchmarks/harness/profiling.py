@@ -18,7 +18,7 @@ _RUNNER = Path(__file__).with_name("profiled.py")
 _WRITE_SECONDS = 20.0
 _LOOK_SECONDS = 0.05
 _WAITING = ("method 'poll' of 'select.epoll'", "method 'select.kqueue")
-_PACKAGE = re.compile(r"site-packages/([^/]+)|python\d\.\d+/([^/.]+)|src/frameloom/(\w+)")
+_PACKAGE = re.compile(r"site-packages/([^/]+)|python\d\.\d+/(?!site-packages)([^/.]+)|src/frameloom/(\w+)")
 
 
 @dataclass(frozen=True, slots=True)

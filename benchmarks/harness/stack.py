@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,9 @@ async def running(
         workers=workers,
         quiet=True,
         environment={"FRAMELOOM_WORKER_SLOTS": str(slots)},
-        **({} if commands is None else {"commands": commands}),
     )
+    if commands is not None:
+        options = replace(options, commands=commands)
     began = time.monotonic()
     async with Stack(options) as stack:
         print(f"stack ready in {time.monotonic() - began:.1f} s ({workers} worker(s), {slots} slot(s) each)")

@@ -46,6 +46,7 @@ class Deployment:
             "FRAMELOOM_MONGO_DATABASE": name,
             "FRAMELOOM_S3_BUCKET": name,
             "FRAMELOOM_LEASE_SECONDS": "3",
+            "FRAMELOOM_LEASE_FINALIZE_SECONDS": "10",
             "FRAMELOOM_WORKER_CACHE_DIR": str(folder / "cache"),
             "FRAMELOOM_WORKER_EXTRA_PIPELINES": "support.pipelines:Gated,support.pipelines:Crashing",
             "FRAMELOOM_LOG_FORMAT": "json",

@@ -38,3 +38,13 @@ async def test_only_old_media_without_a_job_goes() -> None:
     clock.advance(HOUR.total_seconds() + 1)
     assert await sweeper.sweep() == [keys[orphan]]
     assert sorted(await objects.keys("media/")) == sorted([keys[known], keys["not-ours"]])
+
+
+async def test_nothing_goes_when_the_database_is_another_one() -> None:
+    clock = ManualClock(SystemClock().now())
+    objects = MemoryObjectStore()
+    for _ in range(11):
+        await objects.put(f"media/{new_id()}/source", b"x", "video/mp4")
+    clock.advance(HOUR.total_seconds() + 1)
+    assert await OrphanSweeper(MemoryJobStore(clock), objects, HOUR, clock).sweep() == []
+    assert len(await objects.keys("media/")) == 11

@@ -72,8 +72,9 @@ class LeaseSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FRAMELOOM_LEASE_", frozen=True)
 
     seconds: float = Field(default=15.0, gt=0)
-    finalize_seconds: float = Field(default=300.0, gt=0)
-    """How long the results service may take from a worker's last chunk to the visible result."""
+    finalize_seconds: float = Field(default=900.0, gt=0)
+    """How long the results service may take from a worker's last chunk to the visible result. It can be away
+    that long; on the other hand chunks that a broker has lost are missed only then."""
 
     @property
     def renew_every_seconds(self) -> float:

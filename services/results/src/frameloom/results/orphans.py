@@ -22,6 +22,8 @@ from frameloom.common.ports.stores import JobStore
 
 PREFIX = "media/"
 _VERSION = 7
+_FEW = 10
+_SUSPICIOUS = "the database knows fewer of the media than it misses: does it belong to this bucket?"
 log = structlog.get_logger(__name__)
 
 
@@ -67,15 +69,27 @@ class OrphanSweeper:
             await asyncio.sleep(self._after.total_seconds())
 
     async def sweep(self) -> list[str]:
-        """Removes the orphans that are old enough; answers their keys."""
+        """Removes the orphans that are old enough; answers their keys.
+
+        A crash leaves a few. Where most of the media have no job, the database is another one, or was
+        restored from an old copy: then nothing is removed.
+        """
         due = self._clock.now() - self._after
-        orphans = []
+        orphans, known = [], 0
         for key in await self._objects.keys(PREFIX):
             job_id = key.removeprefix(PREFIX).partition("/")[0]
             made = made_at(job_id)
-            if made is not None and made < due and await self._jobs.get(job_id) is None:
+            if made is None or made >= due:
+                continue
+            if await self._jobs.get(job_id) is None:
                 orphans.append(key)
+            else:
+                known += 1
+        if not orphans:
+            return []
+        if len(orphans) > max(known, _FEW):
+            log.error("orphans left alone", count=len(orphans), known=known, reason=_SUSPICIOUS)
+            return []
         await self._objects.delete(orphans)
-        if orphans:
-            log.warning("orphaned media removed", count=len(orphans), first=orphans[0])
+        log.warning("orphaned media removed", count=len(orphans), first=orphans[0])
         return orphans

@@ -63,7 +63,7 @@ _LOST = Failure(
     message="The worker stopped giving signs of life while it ran this task.",
 )
 _RESULTS_LOST = Failure(
-    category=FailureCategory.SYSTEM,
+    category=FailureCategory.STORAGE_ERROR,
     message="The annotations were not assembled in time after the worker had finished.",
 )
 
