@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -71,7 +72,7 @@ def test_chunks_tell_media_times_that_do_not_run_back(calls: list[Any]) -> None:
     _, chunks = fed(calls, Chunker(limit_bytes=LIMIT))
     for chunk in chunks:
         assert chunk.start_seconds < chunk.end_seconds
-    for before, after in zip(chunks, chunks[1:], strict=False):
+    for before, after in pairwise(chunks):
         assert before.start_seconds <= after.start_seconds
         assert before.end_seconds <= after.end_seconds
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from frameloom.common.adapters.memory import MemoryObjectStore, MemoryPublisher, MemoryTaskStore
-from frameloom.common.clock import ManualClock
+from frameloom.common.clock import Clock, ManualClock
 from frameloom.common.documents import MediaRef, TaskDocument
 from frameloom.common.errors import DatabaseUnavailableError
 from frameloom.common.events import AnnotationChunk, AnnotationsFinished, Event, TaskDispatched
@@ -25,9 +25,17 @@ from frameloom.worker.media_cache import MediaCache
 
 
 class FlakyTaskStore(MemoryTaskStore):
-    """A task store that can be switched off."""
+    """A task store that can be switched off, and that tells of its writes."""
 
-    away = False
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.away = False
+        self._written = asyncio.Condition()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Returns when a write has made it true."""
+        async with asyncio.timeout(10), self._written:
+            await self._written.wait_for(holds)
 
     async def get(self, key: str) -> TaskDocument | None:
         if self.away:
@@ -37,7 +45,10 @@ class FlakyTaskStore(MemoryTaskStore):
     async def apply(self, change: Change[TaskDocument]) -> TaskDocument | None:
         if self.away:
             raise DatabaseUnavailableError("away")
-        return await super().apply(change)
+        after = await super().apply(change)
+        async with self._written:
+            self._written.notify_all()
+        return after
 
 
 class HookedPublisher(MemoryPublisher):

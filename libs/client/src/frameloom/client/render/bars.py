@@ -11,9 +11,9 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.text import Text
 
 from frameloom.client.models import FeedItem, Job
-from frameloom.client.render.display import frames, speed
 from frameloom.client.render.output import console, shown
 from frameloom.client.render.tables import size
+from frameloom.client.render.words import frames, speed
 from frameloom.client.tracking import JobView, PipelineView
 
 _STYLES = {"completed": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}

@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 
 from frameloom.client.models import FeedItem, Job
 from frameloom.client.render.output import emit_json, is_live, say
+from frameloom.client.render.words import frames, speed
 from frameloom.client.tracking import JobView, PipelineView
 
 
@@ -173,16 +174,6 @@ def described(view: PipelineView) -> str:
     if view.annotations is not None:
         words.append(f"{view.annotations:,} annotations")
     return ", ".join(words) + (f": {view.trouble}" if view.trouble else "")
-
-
-def frames(view: PipelineView) -> str:
-    """Frames done, if any."""
-    return f"{view.frames:,} frames" if view.frames else ""
-
-
-def speed(view: PipelineView) -> str:
-    """As a multiple of real time, if known."""
-    return f"{view.speed:.1f}× real time" if view.speed else ""
 
 
 def _line(kind: str, **facts: Any) -> None:

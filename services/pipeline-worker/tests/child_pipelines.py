@@ -1,0 +1,70 @@
+"""Pipelines that misbehave in a child process: for the tests of what holds it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, PipelineInfo
+from frameloom.worker.frames.base import FrameBatch, FrameRequest, Sampling
+from frameloom.worker.pipelines.base import Pipeline, PipelineConfig
+
+
+class OddConfig(PipelineConfig):
+    """What it does at the first frame."""
+
+    act: str = "rows"
+    file: str = ""
+
+
+class Odd(Pipeline):
+    """Does one odd thing at its first frame."""
+
+    info = PipelineInfo(name="odd", version="7", display_name="Odd", description="For tests.")
+    Config = OddConfig
+
+    def request(self, media: MediaInfo) -> FrameRequest:
+        return FrameRequest(Sampling.every_frame(), batch_size=4)
+
+    def process(self, batch: FrameBatch) -> Iterable[Item]:
+        assert isinstance(self.config, OddConfig)
+        getattr(self, f"_{self.config.act}")(Path(self.config.file))
+        yield from (Item(list="annotations", row={"frame": int(n)}) for n in batch.frame_numbers)
+
+    def artefacts(self) -> tuple[ArtefactSpec, ...]:
+        return (ArtefactSpec(suffix="_odd.json", lists=("annotations",)),)
+
+    def _rows(self, file: Path) -> None:
+        print("libraries print")
+
+    def _raise(self, file: Path) -> None:
+        raise RuntimeError("odd")
+
+    def _memory(self, file: Path) -> None:
+        raise MemoryError
+
+    def _segfault(self, file: Path) -> None:
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    def _exit(self, file: Path) -> None:
+        sys.exit(3)
+
+    def _hang(self, file: Path) -> None:
+        file.write_text(str(os.getpid()))
+        threading.Event().wait()
+
+    def _family(self, file: Path) -> None:
+        """Starts a process that keeps every descriptor of ours, then dies."""
+        other = subprocess.Popen(["sleep", "600"], close_fds=False)
+        file.write_text(str(other.pid))
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    def _close(self, file: Path) -> None:
+        """Closes our end of the socket and stays."""
+        os.closerange(3, 64)
+        threading.Event().wait()
