@@ -182,11 +182,31 @@ def _print(options: argparse.Namespace, first: Timed, rounds: list[Round]) -> No
             for name, seconds in sorted([*used.items(), ("all", sum(used.values()))], key=lambda u: -u[1])
         ],
     )
+    report.table(
+        "Round by round, to see whether it slows down as finished jobs pile up in the database",
+        [
+            "round",
+            "to running (ms)",
+            f"{options.jobs} at once (s)",
+            "database (s of processor)",
+            "others (cores)",
+        ],
+        [
+            [
+                f"{number} ({2 * options.jobs * number + 1} jobs before)",
+                1000 * report.median(one.singles["seen job.started"]),
+                one.burst_seconds,
+                one.cpu_seconds.get("documents"),
+                one.others_cores,
+            ]
+            for number, one in enumerate(rounds)
+        ],
+    )
     single_noise = report.median([one.singles_others_cores for one in rounds])
     burst_noise = report.median([one.others_cores for one in rounds])
     print(
         f"\nnoise: other programs used {single_noise:.2f} cores during the single jobs and {burst_noise:.2f} "
-        f"during the bursts; bursts took {', '.join(f'{one.burst_seconds:.1f}' for one in rounds)} s"
+        "during the bursts"
     )
 
 

@@ -34,6 +34,7 @@ from frameloom.common.events import (
     JobEventMessage,
     TaskChanged,
     TaskDispatched,
+    TaskGivenUp,
     TaskProgressed,
 )
 from frameloom.common.topics import Topics
@@ -88,6 +89,7 @@ SENDERS = (
     Endpoint("gateway", "relay", TOPICS.events, (JobEventMessage,)),
     Endpoint("scheduler", "relay", TOPICS.events, (JobEventMessage,)),
     Endpoint("scheduler", "dispatch", TOPICS.tasks(PIPELINE), (TaskDispatched,)),
+    Endpoint("scheduler", "given-up", TOPICS.dead_letters, (TaskGivenUp,)),
     Endpoint("worker", "wake-up", TOPICS.task_events, (TaskChanged,)),
     Endpoint("worker", "stream", TOPICS.annotations, (AnnotationChunk, AnnotationsFinished)),
     Endpoint("worker", "progress", TOPICS.progress, (TaskProgressed,)),
@@ -102,7 +104,7 @@ _TOLD = {
     TOPICS.task_events: "Wake-ups for the scheduler, keyed by job.",
     TOPICS.annotations: "Annotation chunks and the ends of epochs, keyed by task.",
     TOPICS.progress: "Telemetry of running tasks, keyed by job.",
-    TOPICS.dead_letters: "Messages that could not be handled.",
+    TOPICS.dead_letters: "Messages that could not be handled, and tasks that were given up.",
     TOPICS.tasks(PIPELINE): "Tasks of one pipeline, to be claimed by a worker.",
 }
 

@@ -8,7 +8,7 @@ import pstats
 import re
 import signal
 import sys
-from collections import Counter
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -63,15 +63,19 @@ async def switched_on(pids: Mapping[str, int], folder: Path) -> AsyncIterator[No
 
 def read(path: Path) -> Profile:
     """Sums a profile up."""
-    packages: Counter[str] = Counter()
-    ours: Counter[str] = Counter()
+    packages: defaultdict[str, float] = defaultdict(float)
+    ours: defaultdict[str, float] = defaultdict(float)
     for (file, _, function), (_, _, own, within, _) in pstats.Stats(str(path)).stats.items():  # type: ignore[attr-defined]
         if any(word in function for word in _WAITING):
             continue
         packages[_package(file)] += own
         if "/frameloom/" in file:
             ours[f"{file.rpartition('/frameloom/')[2]} {function}"] += within
-    return Profile(sum(packages.values()), packages.most_common(), ours.most_common())
+    return Profile(sum(packages.values()), _largest_first(packages), _largest_first(ours))
+
+
+def _largest_first(seconds: Mapping[str, float]) -> list[tuple[str, float]]:
+    return sorted(seconds.items(), key=lambda item: -item[1])
 
 
 def _package(file: str) -> str:

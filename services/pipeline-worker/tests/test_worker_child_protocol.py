@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 import worker_clips
+from worker_world import until
 
 from frameloom.common.documents import FailureCategory
 from frameloom.worker.child import process
@@ -75,9 +75,7 @@ async def told(child: ChildProcess, request: Run) -> list[Any]:
 
 
 async def gone(pid: int) -> None:
-    async with asyncio.timeout(WAIT):
-        while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-            await asyncio.sleep(0.02)  # noqa: ASYNC110 - of another's child the system tells nothing
+    await until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_messages_go_there_and_back_with_any_text() -> None:
@@ -151,9 +149,8 @@ async def test_a_kill_ends_a_child_in_the_middle_of_its_work(
     child: ChildProcess, video: Path, tmp_path: Path
 ) -> None:
     running = asyncio.create_task(told(child, run(video, "hang", tmp_path / "pid")))
+    await until((tmp_path / "pid").exists)
     async with asyncio.timeout(WAIT):
-        while not (tmp_path / "pid").exists():
-            await asyncio.sleep(0.02)  # noqa: ASYNC110 - a file tells nobody
         await child.kill()
     with pytest.raises(ChildDiedError) as caught:
         await running
@@ -181,12 +178,10 @@ asyncio.run(main())
 
 async def test_a_child_ends_with_its_killed_parent_whatever_it_is_doing(video: Path, tmp_path: Path) -> None:
     file = tmp_path / "pid"
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(video), str(file)])
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", PARENT, str(video), str(file))
     try:
-        async with asyncio.timeout(WAIT):
-            while not file.exists() or not file.read_text():
-                await asyncio.sleep(0.02)
+        await until(lambda: file.exists() and bool(file.read_text()))
     finally:
         parent.kill()
-        parent.wait()
+        await parent.wait()
     await gone(int(file.read_text()))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worker_world import DONE, ScriptedChild, ScriptedSlot, World, chunk, progressed
+from worker_world import DONE, ScriptedChild, ScriptedSlot, World, chunk, progressed, until
 
 from frameloom.common.adapters.kafka import Record
 from frameloom.common.documents import FailureCategory, Outcome, TaskState
@@ -30,9 +30,8 @@ async def world(tmp_path: Path) -> World:
 
 async def asked(slot: ScriptedSlot, number: int = 0) -> ScriptedChild:
     """The slot's child, once it has been given a task."""
+    await until(lambda: len(slot.children) > number)
     async with asyncio.timeout(10):
-        while len(slot.children) <= number:
-            await asyncio.sleep(0)  # noqa: ASYNC110 - a few turns of the loop
         await slot.children[number].asked.wait()
     return slot.children[number]
 
@@ -311,9 +310,7 @@ async def test_slots_come_back_however_their_tasks_end(world: World) -> None:
     made = worker(world, ScriptedSlot([DONE]), broken, ScriptedSlot([ChildDiedError(-9)]))
     intake = ScriptedIntake(*(record(world.queued(f"t{n}"), n) for n in range(3)))
     taking = await taken(made, intake)
-    async with asyncio.timeout(10):
-        while made.room() < 3:
-            await asyncio.sleep(0.005)
+    await until(lambda: made.room() == 3)
     taking.cancel()
     assert intake.room_changes == 3
     assert intake.committed == [0, 1, 2]
@@ -327,9 +324,7 @@ async def test_a_slot_comes_back_when_the_outcome_can_not_be_written(world: Worl
     await asked(slot)
     world.tasks.away = True
     gate.set()
-    async with asyncio.timeout(10):
-        while made.room() < 1:
-            await asyncio.sleep(0.005)
+    await until(lambda: made.room() == 1)
     taking.cancel()
     assert world.task().state is TaskState.RUNNING, "its lease runs out, and the reaper knows"
 

@@ -24,6 +24,13 @@ from frameloom.worker.execution import Execution
 from frameloom.worker.media_cache import MediaCache
 
 
+async def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Returns when it is true: for what tells nobody of its changes, such as files and processes."""
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.005)
+
+
 class FlakyTaskStore(MemoryTaskStore):
     """A task store that can be switched off, and that tells of its writes."""
 

@@ -55,7 +55,10 @@ class World:
 
     @property
     def folder(self) -> Folder:
-        return Folder(self.jobs, self.tasks, self.relay, self.planner, self.clock)
+        dead_letters = self.topics.dead_letters
+        return Folder(
+            self.jobs, self.tasks, self.relay, self.planner, self.publisher, dead_letters, self.clock
+        )
 
     @property
     def dispatcher(self) -> Dispatcher:

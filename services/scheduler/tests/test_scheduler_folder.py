@@ -139,3 +139,20 @@ async def test_some_failed_tasks_are_told_in_the_verdict(world: Any) -> None:
     assert world.job().status is JobStatus.COMPLETED
     assert world.job().error_message == "Completed with errors. Failed pipelines: b"
     assert types(world).count("job.completed") == 1
+
+
+async def test_a_task_that_failed_for_good_is_put_on_the_dead_letter_topic_once(world: Any) -> None:
+    await world.submit_and_plan()
+    task = await world.claim()
+    await transact(
+        world.tasks,
+        task.id,
+        partial(world.machine.fail, failure=BROKEN, epoch=task.epoch, now=world.clock.now()),
+    )
+    folder = world.folder
+    await folder.fold("j")
+    await folder.fold("j")
+    (notice,) = world.publisher.on(world.topics.dead_letters)
+    assert (notice.task_id, notice.attempts, notice.failure) == (task.id, 1, BROKEN)
+    (failed,) = [event for event in world.job().events if event.type == "task.failed"]
+    assert notice.id == failed.id

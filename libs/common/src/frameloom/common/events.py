@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from frameloom.common.clock import new_id
-from frameloom.common.documents.task import MediaRef, TaskDocument
+from frameloom.common.documents.task import Failure, MediaRef, TaskDocument, TaskEvent
 from frameloom.common.errors import PoisonMessageError
 from frameloom.common.pipelines import ArtefactSpec, Item, Progress
 
@@ -239,6 +239,38 @@ class DeadLetter(Event):
         return f"{self.topic}/{self.partition}/{self.offset}"
 
 
+class TaskGivenUp(Event):
+    """A task failed for good: its last attempt, or one that no retry can help. Its id is the failure's."""
+
+    TYPE = "frameloom.task-given-up.v1"
+
+    job_id: str
+    tenant: str
+    task_id: str
+    pipeline: str
+    attempts: int
+    failure: Failure
+
+    @classmethod
+    def of(cls, task: TaskDocument, event: TaskEvent, failure: Failure) -> Self:
+        """The notice for a failed task and the event that its failure emitted."""
+        return cls(
+            id=event.id,
+            time=event.time,
+            job_id=task.job_id,
+            tenant=task.tenant,
+            task_id=task.id,
+            pipeline=task.pipeline,
+            attempts=len(task.attempts),
+            failure=failure,
+        )
+
+    @property
+    def subject(self) -> str:
+        """The task."""
+        return self.task_id
+
+
 AnyEvent = (
     JobEventMessage
     | TaskChanged
@@ -247,6 +279,7 @@ AnyEvent = (
     | AnnotationChunk
     | AnnotationsFinished
     | DeadLetter
+    | TaskGivenUp
 )
 EVENT_TYPES: Mapping[str, type[Event]] = {
     kind.TYPE: kind
@@ -258,6 +291,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         AnnotationChunk,
         AnnotationsFinished,
         DeadLetter,
+        TaskGivenUp,
     )
 }
 

@@ -46,7 +46,7 @@ class Topics:
 
     @property
     def dead_letters(self) -> str:
-        """Messages that could not be handled."""
+        """Messages that could not be handled, and tasks that were given up."""
         return f"{self.prefix}.dead-letters"
 
     def tasks(self, pipeline: str) -> str:

@@ -40,7 +40,7 @@ async def main(shutdown: Shutdown) -> None:
             await store.create_indexes()
         relay = JobRelay(jobs, kafka, kafka.topics.events)
         planner = Planner(jobs, tasks, machine, clock)
-        folder = Folder(jobs, tasks, relay, planner, clock)
+        folder = Folder(jobs, tasks, relay, planner, kafka, kafka.topics.dead_letters, clock)
         dispatcher = Dispatcher(tasks, fleet, kafka, kafka.topics, machine, settings, clock)
         sweeper = Sweeper(jobs, tasks, machine, planner, folder, dispatcher, relay, settings, clock)
         handlers = Handlers(planner, folder, dispatcher)

@@ -11,8 +11,10 @@ from frameloom.common.cas import transact
 from frameloom.common.clock import Clock
 from frameloom.common.documents import TaskDocument
 from frameloom.common.errors import NotFoundError
+from frameloom.common.events import TaskGivenUp
 from frameloom.common.machines import job as jobs_machine
 from frameloom.common.machines.transition import Refused
+from frameloom.common.ports.broker import Publisher
 from frameloom.common.ports.stores import JobStore, TaskStore
 from frameloom.common.relay import JobRelay
 from frameloom.scheduler.planner import Planner
@@ -25,12 +27,21 @@ class Folder:
     """Folds tasks that have changed into their job documents."""
 
     def __init__(
-        self, jobs: JobStore, tasks: TaskStore, relay: JobRelay, planner: Planner, clock: Clock
+        self,
+        jobs: JobStore,
+        tasks: TaskStore,
+        relay: JobRelay,
+        planner: Planner,
+        publisher: Publisher,
+        dead_letters: str,
+        clock: Clock,
     ) -> None:
         self._jobs = jobs
         self._tasks = tasks
         self._relay = relay
         self._planner = planner
+        self._publisher = publisher
+        self._dead_letters = dead_letters
         self._clock = clock
 
     async def fold(self, job_id: str) -> None:
@@ -58,12 +69,24 @@ class Folder:
         except NotFoundError:
             job = None
         except Refused:
-            pass
+            job = await self._jobs.get(job_id)
         else:
             self._relay.offer(job)
             if job.status.terminal:
                 log.info("job over", job_id=job.id, status=job.status.value, reason=job.error_message)
+        await self._tell_given_up(tasks)
         await self._tasks.mark_folded([(task.id, task.rev) for task in tasks])
         if (job is None or job.status.terminal) and any(not task.state.terminal for task in tasks):
             # The job was cancelled or deleted, and this task has not heard of it.
             await self._planner.cancel_if_over(job_id)
+
+    async def _tell_given_up(self, tasks: Iterable[TaskDocument]) -> None:
+        """Puts tasks that failed for good on the dead-letter topic.
+
+        Before they count as folded: after a crash in between they are told again, with the same id.
+        """
+        for task in tasks:
+            for event in task.outbox:
+                if event.type == "task.failed" and task.failure is not None:
+                    notice = TaskGivenUp.of(task, event, task.failure)
+                    await self._publisher.publish(notice, self._dead_letters)
