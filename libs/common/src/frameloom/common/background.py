@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
+import structlog
+
+from frameloom.common.errors import TransientError
+
 _ASK_AGAIN_SECONDS = 0.2
+log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 
@@ -72,6 +77,20 @@ async def uncut(work: Coroutine[Any, Any, T]) -> T:
     if asked is not None:
         raise asked from (None if task.cancelled() else task.exception())
     return task.result()
+
+
+async def repeatedly(step: Callable[[], Awaitable[object]], every_seconds: float, fault: str) -> None:
+    """Runs ``step`` at once and then regularly, for ever.
+
+    A dependency that does not answer is told in the log as ``fault`` and asked again the next time; any
+    other exception comes out.
+    """
+    while True:
+        try:
+            await step()
+        except TransientError as error:
+            log.warning(fault, reason=str(error))
+        await asyncio.sleep(every_seconds)
 
 
 async def set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -6,7 +6,6 @@ nothing refers to. Job ids are UUIDv7: the key itself tells how old it is.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,9 +13,8 @@ from uuid import UUID
 
 import structlog
 
-from frameloom.common.background import in_background
+from frameloom.common.background import in_background, repeatedly
 from frameloom.common.clock import Clock
-from frameloom.common.errors import TransientError
 from frameloom.common.ports.objects import ObjectStore
 from frameloom.common.ports.stores import JobStore
 
@@ -57,16 +55,9 @@ class OrphanSweeper:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Sweeps in the background, as often as orphans come of age."""
-        async with in_background(self._run(), "orphan-sweeper"):
+        work = repeatedly(self.sweep, self._after.total_seconds(), "orphan sweep waits")
+        async with in_background(work, "orphan-sweeper"):
             yield
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.sweep()
-            except TransientError as error:
-                log.warning("orphan sweep waits", reason=str(error))
-            await asyncio.sleep(self._after.total_seconds())
 
     async def sweep(self) -> list[str]:
         """Removes the orphans that are old enough; answers their keys.

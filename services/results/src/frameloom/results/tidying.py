@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
 import structlog
 
-from frameloom.common.background import in_background
+from frameloom.common.background import in_background, repeatedly
 from frameloom.common.cas import transact
 from frameloom.common.clock import Clock
 from frameloom.common.documents import JobDocument, TaskDocument, TaskState
@@ -47,16 +46,8 @@ class Tidier:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Tidies in the background."""
-        async with in_background(self._run(), "tidier"):
+        async with in_background(repeatedly(self.sweep, self._every_seconds, "tidying waits"), "tidier"):
             yield
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.sweep()
-            except TransientError as error:
-                log.warning("tidying waits", reason=str(error))
-            await asyncio.sleep(self._every_seconds)
 
     async def sweep(self) -> None:
         """Tidies every job that is over; one whose objects can not be removed does not hold up the others."""

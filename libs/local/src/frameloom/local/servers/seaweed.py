@@ -82,17 +82,24 @@ class SeaweedServer(Server):
     def variables(self) -> Mapping[str, str]:
         """The keys, by environment: a command line can be read by every user of the machine."""
         return {
-            "AWS_ACCESS_KEY_ID": self.credentials.access_key,
-            "AWS_SECRET_ACCESS_KEY": self.credentials.secret_key,
+            **self._keys(),
+            # Without a limit it grows to more than a gigabyte while one passes through it.
+            "GOMEMLIMIT": "512MiB",
         }
 
     def client_variables(self) -> Mapping[str, str]:
         """What a client in the manner of AWS reads to reach this store."""
         return {
-            **self.variables(),
+            **self._keys(),
             "AWS_ENDPOINT": f"http://{self.address}",
             "AWS_ALLOW_HTTP": "true",
             "AWS_DEFAULT_REGION": "us-east-1",
+        }
+
+    def _keys(self) -> dict[str, str]:
+        return {
+            "AWS_ACCESS_KEY_ID": self.credentials.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.credentials.secret_key,
         }
 
     def clean_up(self) -> None:

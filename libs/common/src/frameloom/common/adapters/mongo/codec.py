@@ -50,12 +50,15 @@ def update_of(change: Change[D]) -> Bson | list[Bson]:
 
 
 def filter_of(change: Change[D]) -> Bson:
-    """The condition of a change: same document, same revision, and its guard."""
+    """The condition of a change: same document, same revision, and its guard.
+
+    A guard that the revision already implies is left out: what was unset in the copy is unset still.
+    """
     condition: Bson = {"_id": change.before.id, "rev": change.before.rev}
     if change.guard is Guard.LEASE_EXPIRED:
         condition |= past("lease_until")
-    elif change.guard is Guard.ELIGIBLE:
-        condition |= unset_or_past("next_eligible_at")
+    elif change.guard is Guard.ELIGIBLE and getattr(change.before, "next_eligible_at", None) is not None:
+        condition |= past("next_eligible_at")
     return condition
 
 

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pymongo import ASCENDING, DESCENDING, InsertOne, ReturnDocument, UpdateOne
+from pymongo import ASCENDING, DESCENDING, InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from frameloom.common.adapters.mongo.client import Mongo, translated
-from frameloom.common.adapters.mongo.codec import (
-    Bson,
-    decode,
-    encode,
-    filter_of,
-    past,
-    unset_or_past,
-    update_of,
-)
+from frameloom.common.adapters.mongo.codec import Bson, encode, past, unset_or_past
+from frameloom.common.adapters.mongo.documents import Documents
 from frameloom.common.documents import TaskDocument, TaskState
-from frameloom.common.machines.transition import Change
 
 _DUPLICATE_KEY = 11000
 _LEASED = [TaskState.RUNNING.value, TaskState.FINALIZING.value]
@@ -26,20 +18,20 @@ _QUEUED = TaskState.QUEUED.value
 _ORDER = [("priority", DESCENDING), ("created_at", ASCENDING), ("_id", ASCENDING)]
 
 
-class MongoTaskStore:
+class MongoTaskStore(Documents[TaskDocument]):
     """The task store on MongoDB."""
 
     def __init__(self, mongo: Mongo) -> None:
-        self._tasks = mongo.collection("tasks")
+        super().__init__(mongo.collection("tasks"), TaskDocument)
 
     async def create_indexes(self) -> None:
         """Creates the indexes that the queries below lean on."""
         with translated():
-            await self._tasks.create_index([("job_id", ASCENDING)])
-            await self._tasks.create_index(
+            await self._collection.create_index([("job_id", ASCENDING)])
+            await self._collection.create_index(
                 [("state", ASCENDING), ("pipeline", ASCENDING), ("tenant", ASCENDING), *_ORDER[:2]]
             )
-            await self._tasks.create_index(
+            await self._collection.create_index(
                 [("pending_fold", ASCENDING)], partialFilterExpression={"pending_fold": True}
             )
 
@@ -47,24 +39,10 @@ class MongoTaskStore:
         """Stores new tasks; those already there stay as they are."""
         try:
             with translated():
-                await self._tasks.bulk_write([InsertOne(encode(task)) for task in tasks], ordered=False)
+                await self._collection.bulk_write([InsertOne(encode(task)) for task in tasks], ordered=False)
         except BulkWriteError as error:
             if any(e.get("code") != _DUPLICATE_KEY for e in error.details["writeErrors"]):
                 raise
-
-    async def get(self, task_id: str) -> TaskDocument | None:
-        """The task, or None."""
-        with translated():
-            found = await self._tasks.find_one({"_id": task_id})
-        return decode(TaskDocument, found) if found else None
-
-    async def apply(self, change: Change[TaskDocument]) -> TaskDocument | None:
-        """Writes a change if the task is still as it was and the guard holds."""
-        with translated():
-            found = await self._tasks.find_one_and_update(
-                filter_of(change), update_of(change), return_document=ReturnDocument.AFTER
-            )
-        return decode(TaskDocument, found) if found else None
 
     async def of_job(self, job_id: str) -> list[TaskDocument]:
         """All tasks of a job."""
@@ -80,29 +58,33 @@ class MongoTaskStore:
             return
         done = {"$set": {"outbox": [], "pending_fold": False}}
         with translated():
-            await self._tasks.bulk_write(
+            await self._collection.bulk_write(
                 [UpdateOne({"_id": key, "rev": rev}, done) for key, rev in folded], ordered=False
             )
 
     async def lease_expired(self, limit: int) -> list[TaskDocument]:
         """Tasks whose lease has run out, by the database's clock."""
-        return await self._find({"state": {"$in": _LEASED}, **past("lease_until")}, limit=limit)
+        return await self._find_by_clock({"state": {"$in": _LEASED}}, past("lease_until"), limit=limit)
 
     async def waiting(self, pipeline: str, limit_per_tenant: int) -> list[TaskDocument]:
         """Eligible, undispatched tasks of a pipeline: each tenant's first ones."""
         condition: Bson = {"state": _QUEUED, "pipeline": pipeline, "dispatched_at": None}
         with translated():
-            tenants = await self._tasks.distinct("tenant", condition)
-        eligible = {**condition, **unset_or_past("next_eligible_at")}
+            tenants = await self._collection.distinct("tenant", condition)
         found: list[TaskDocument] = []
         for tenant in tenants:
-            found += await self._find({**eligible, "tenant": tenant}, order=_ORDER, limit=limit_per_tenant)
+            found += await self._find_by_clock(
+                {**condition, "tenant": tenant},
+                unset_or_past("next_eligible_at"),
+                order=_ORDER,
+                limit=limit_per_tenant,
+            )
         return found
 
     async def waiting_pipelines(self) -> set[str]:
         """Pipelines that have queued tasks."""
         with translated():
-            return set(await self._tasks.distinct("pipeline", {"state": _QUEUED}))
+            return set(await self._collection.distinct("pipeline", {"state": _QUEUED}))
 
     async def unclaimed(self, pipeline: str) -> list[TaskDocument]:
         """Queued tasks whose message is out and has led to no claim yet."""
@@ -116,15 +98,8 @@ class MongoTaskStore:
         """How many tasks of a pipeline run, by tenant."""
         return await self._count({"state": TaskState.RUNNING.value, "pipeline": pipeline}, "tenant")
 
-    async def _find(
-        self, condition: Bson, *, order: list[tuple[str, int]] | None = None, limit: int = 0
-    ) -> list[TaskDocument]:
-        with translated():
-            found = await self._tasks.find(condition, sort=order, limit=limit).to_list()
-        return [decode(TaskDocument, stored) for stored in found]
-
     async def _count(self, condition: Bson, field: str) -> dict[str, int]:
         stages = [{"$match": condition}, {"$group": {"_id": f"${field}", "n": {"$sum": 1}}}]
         with translated():
-            rows = await (await self._tasks.aggregate(stages)).to_list()
+            rows = await (await self._collection.aggregate(stages)).to_list()
         return {str(row["_id"]): int(row["n"]) for row in rows}
