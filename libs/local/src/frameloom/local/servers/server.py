@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -88,6 +89,11 @@ class Server(ABC):
         if self._process is not None:
             await self._process.stop(self.stop_grace_seconds)
             self.clean_up()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal to the server; nothing happens if it has ended."""
+        if self._process is not None:
+            self._process.signal(number)
 
     async def kill(self) -> None:
         """Ends the server at once, as a crash would (SIGKILL)."""
