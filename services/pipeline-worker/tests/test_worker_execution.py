@@ -11,8 +11,9 @@ import pytest
 from worker_world import DONE, ScriptedChild, ScriptedSlot, World, chunk, progressed, until
 
 from frameloom.common.adapters.kafka import Record
+from frameloom.common.adapters.kafka.consuming import ConsumerStoppedError
 from frameloom.common.documents import FailureCategory, Outcome, TaskState
-from frameloom.common.errors import BrokerUnavailableError
+from frameloom.common.errors import BrokerUnavailableError, FrameloomError
 from frameloom.common.events import AnnotationChunk, AnnotationsFinished, DeadLetter, Encoded, Event
 from frameloom.worker import intake as intake_module
 from frameloom.worker.child.process import ChildDiedError
@@ -431,3 +432,25 @@ async def test_within_the_grace_running_tasks_come_to_their_end(world: World) ->
     async with asyncio.timeout(10):
         await draining
     assert world.task().state is TaskState.FINALIZING
+
+
+async def test_a_worker_whose_children_do_not_start_takes_nothing_and_ends(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake_module, "_AGAIN_SECONDS", 0.01)
+    slot = ScriptedSlot()
+    slot.ready = False
+    slot.failure = TaskError(FailureCategory.WORKER_CRASH, "The process could not be started.")
+    intake = ScriptedIntake(record(world.queued()))
+    with pytest.raises(FrameloomError, match="could not be started"):
+        await worker(world, slot).take(intake)  # type: ignore[arg-type]
+    assert intake.committed == []
+    assert world.task().state is TaskState.QUEUED
+
+
+async def test_too_much_poison_ends_the_worker(world: World) -> None:
+    intake = ScriptedIntake(*(Record("x.tasks.a", 0, n, b"?", {}) for n in range(20)))
+    with pytest.raises(ConsumerStoppedError, match="could not be handled"):
+        await worker(world, ScriptedSlot()).take(intake)  # type: ignore[arg-type]
+    assert intake.committed == list(range(20))
+    assert len(world.publisher.on("dead")) == 20

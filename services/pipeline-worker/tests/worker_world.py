@@ -187,6 +187,7 @@ class ScriptedSlot:
         self.children: list[ScriptedChild] = []
         self.resets = 0
         self.failure: BaseException | None = None
+        self.ready = True
 
     async def child(self) -> ScriptedChild:
         if self.failure is not None:

@@ -6,18 +6,20 @@ import asyncio
 
 import structlog
 
-from frameloom.common.adapters.kafka import Intake, Record
+from frameloom.common.adapters.kafka import DeadLetterLimit, Intake, PoisonGauge, Record
 from frameloom.common.background import uncut
 from frameloom.common.clock import Clock
-from frameloom.common.errors import PoisonMessageError, TransientError
+from frameloom.common.errors import FrameloomError, PoisonMessageError, TransientError
 from frameloom.common.events import DeadLetter, TaskDispatched, decode
 from frameloom.common.ports.broker import Publisher
 from frameloom.worker.claims import Claims
+from frameloom.worker.errors import TaskError
 from frameloom.worker.execution import Execution
 from frameloom.worker.slots import Slot
 
 _POLL_SECONDS = 1.0
 _AGAIN_SECONDS = 0.5
+_START_TRIES = 3
 log = structlog.get_logger(__name__)
 
 
@@ -41,6 +43,7 @@ class Worker:
         self._clock = clock
         self._running: set[asyncio.Task[None]] = set()
         self._intake: Intake | None = None
+        self._gauge = PoisonGauge("worker", DeadLetterLimit())
 
     def room(self) -> int:
         """How many more tasks can start now."""
@@ -50,8 +53,32 @@ class Worker:
         """Takes tasks for ever; cancel it to stop the intake. Running tasks go on."""
         self._intake = intake
         while True:
+            await self._warm()
             for record in await intake.poll(_POLL_SECONDS):
                 await self._handle(intake, record)
+
+    async def _warm(self) -> None:
+        """Makes sure of a child in every free slot before a task is taken.
+
+        A worker whose children do not start would fail tasks faster than any other runs them, and empty the
+        queue that way. It takes none, and ends when trying again has not helped.
+
+        Raises:
+            FrameloomError: The children do not start.
+        """
+        for slot in list(self._free):
+            failures = 0
+            while not slot.ready:
+                try:
+                    await slot.child()
+                except TaskError as error:
+                    failures += 1
+                    log.error("child does not start", failures=failures, reason=error.message)  # noqa: TRY400
+                    if failures >= _START_TRIES:
+                        raise FrameloomError(
+                            error.message, hint="The worker's log above tells what failed."
+                        ) from error
+                    await asyncio.sleep(_AGAIN_SECONDS)
 
     async def drain(self, grace_seconds: float) -> None:
         """Waits for running tasks, then gives back those that are left."""
@@ -70,9 +97,12 @@ class Worker:
             event = _task_of(record)
         except PoisonMessageError as error:
             await self._put_away(record, error)
+            await intake.commit(record)
+            self._gauge.add(poison=True)
         else:
             await self._claim(event)
-        await intake.commit(record)
+            await intake.commit(record)
+            self._gauge.add(poison=False)
 
     async def _claim(self, event: TaskDispatched) -> None:
         while True:

@@ -23,6 +23,11 @@ class Slot:
         self._child: ChildProcess | None = None
         self.offers: tuple[PipelineOffer, ...] = ()
 
+    @property
+    def ready(self) -> bool:
+        """Whether its child can take a task at once."""
+        return self._child is not None and self._child.alive
+
     async def child(self) -> ChildProcess:
         """A child that is ready.
 

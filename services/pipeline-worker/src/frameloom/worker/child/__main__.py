@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import select
+import signal
 import socket
 import sys
 import threading
@@ -36,6 +38,7 @@ from frameloom.worker.pipelines.registry import load_pipelines
 from frameloom.worker.pipelines.runner import run
 
 _PROGRESS_SECONDS = 0.2
+_PR_SET_PDEATHSIG = 1
 log = structlog.get_logger(__name__)
 
 
@@ -138,8 +141,11 @@ class Child:
 def _end_with_parent(connection: socket.socket) -> None:
     """Ends this process when the parent's end of the socket closes, whatever the pipeline is doing.
 
-    A killed worker can not end its children. Without this they would compute on for nobody.
+    A killed worker can not end its children. Without this they would compute on for nobody. On Linux the
+    kernel sees to it, also while native code holds the interpreter; elsewhere the socket tells.
     """
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     hangup = select.POLLHUP | getattr(select, "POLLRDHUP", 0)
     poll = select.poll()
     poll.register(connection.fileno(), hangup)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -104,10 +105,15 @@ class Kafka:
     async def publish(self, event: Event, topic: str, *, partition: int | None = None) -> None:
         """Sends one event and waits until the broker has it."""
         encoded = Encoded.of(event, self._source)
+        send = partial(self._broker.publish, encoded.body, topic, key=encoded.key, headers=encoded.headers)
         try:
-            await self._broker.publish(
-                encoded.body, topic, key=encoded.key, headers=encoded.headers, partition=partition
-            )
+            try:
+                await send(partition=partition)
+            except AssertionError:
+                if partition is None:
+                    raise
+                # The client's knowledge of the topic is older than the partition: aiokafka asserts then.
+                await send()
         except (KafkaError, IncorrectState) as error:  # the latter: not connected yet, or not any more
             raise BrokerUnavailableError(f"The broker did not take an event: {error!r}") from error
 

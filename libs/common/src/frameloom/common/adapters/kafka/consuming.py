@@ -73,6 +73,29 @@ class ConsumerStoppedError(FrameloomError):
     code = "CONSUMER_STOPPED"
 
 
+class PoisonGauge:
+    """Judges how much poison a consumer has met lately."""
+
+    def __init__(self, consumer: str, limit: DeadLetterLimit) -> None:
+        self._consumer = consumer
+        self._limit = limit
+        self._seen: deque[bool] = deque(maxlen=limit.window)
+
+    def add(self, *, poison: bool) -> None:
+        """Counts one message.
+
+        Raises:
+            ConsumerStoppedError: It was one too many.
+        """
+        self._seen.append(poison)
+        bad = sum(self._seen)
+        if poison and len(self._seen) == self._limit.window and bad > self._limit.ratio * self._limit.window:
+            raise ConsumerStoppedError(
+                f"{bad} of the last {self._limit.window} messages of {self._consumer} could not be handled",
+                hint="Read the dead-letter topic: is a producer of another version running?",
+            )
+
+
 class Guarded:
     """Runs one consumption's handler over its messages.
 
@@ -84,7 +107,7 @@ class Guarded:
         self._consumption = consumption
         self._publish = publish
         self._dead_letters = dead_letters
-        self._poison: deque[bool] = deque(maxlen=consumption.limit.window)
+        self._gauge = PoisonGauge(consumption.name, consumption.limit)
         self.failure: BaseException | None = None
 
     async def handle(self, message: KafkaMessage) -> None:
@@ -96,7 +119,6 @@ class Guarded:
         headers = {name: value.decode(errors="replace") for name, value in record.headers}
         try:
             await self._try(record.value, headers)
-            self._poison.append(False)
         except TransientError as error:
             self._give_up(error)
             return
@@ -104,6 +126,8 @@ class Guarded:
             await self._put_away(record, headers, error)
             if self.failure is not None:
                 return
+        else:
+            self._gauge.add(poison=False)
         if self._consumption.group is not None:
             await _commit(message)
 
@@ -147,16 +171,10 @@ class Guarded:
         except TransientError as failure:
             self._give_up(failure)
             return
-        self._poison.append(True)
-        limit = self._consumption.limit
-        if len(self._poison) == limit.window and sum(self._poison) > limit.ratio * limit.window:
-            self._give_up(
-                ConsumerStoppedError(
-                    f"{sum(self._poison)} of the last {limit.window} messages of "
-                    f"{self._consumption.name} could not be handled",
-                    hint="Read the dead-letter topic: is a producer of another version running?",
-                )
-            )
+        try:
+            self._gauge.add(poison=True)
+        except ConsumerStoppedError as enough:
+            self._give_up(enough)
 
     def _give_up(self, error: BaseException) -> None:
         log.error("consumer stops", consumer=self._consumption.name, reason=str(error))
