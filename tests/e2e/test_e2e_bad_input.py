@@ -19,6 +19,11 @@ async def post(deployment: Deployment, data: aiohttp.FormData) -> tuple[int, dic
         return answer.status, await answer.json()
 
 
+async def stored(deployment: Deployment) -> set[str]:
+    """The media and results in the bucket. Chunks of other tests' jobs go away in their own time."""
+    return {key for key in await deployment.keys() if not key.startswith("chunks/")}
+
+
 def written(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
@@ -36,14 +41,14 @@ def written(path: Path, content: bytes) -> Path:
 async def test_what_is_no_video_is_refused(
     shared: Deployment, tmp_path: Path, content: bytes, status: int, told: str
 ) -> None:
-    before = await shared.keys()
+    before = await stored(shared)
     answered, body = await post(
         shared, form(written(tmp_path / "holiday.mp4", content), "scene_detection", None, None)
     )
     assert answered == status, body
     assert told in body["error"]["message"]
     assert body["detail"] == body["error"]["message"]
-    assert await shared.keys() == before
+    assert await stored(shared) <= before
 
 
 @pytest.mark.parametrize(
@@ -60,10 +65,10 @@ async def test_what_is_no_video_is_refused(
 async def test_what_can_not_be_run_is_refused(
     shared: Deployment, video: Path, pipelines: str, config: str | None, code: str
 ) -> None:
-    before = await shared.keys()
+    before = await stored(shared)
     status, body = await post(shared, form(video, pipelines, config, None))
     assert (status, body["error"]["code"]) == (400, code), body
-    assert await shared.keys() == before
+    assert await stored(shared) <= before
 
 
 async def test_a_truncated_video_fails_with_a_sentence_and_is_removed(
