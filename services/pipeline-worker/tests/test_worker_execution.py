@@ -279,7 +279,6 @@ def worker(world: World, *slots: ScriptedSlot) -> Worker:
         world.execution,
         world.publisher,
         "dead",
-        world.clock,
     )
 
 

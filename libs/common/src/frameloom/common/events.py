@@ -271,16 +271,6 @@ class TaskGivenUp(Event):
         return self.task_id
 
 
-AnyEvent = (
-    JobEventMessage
-    | TaskChanged
-    | TaskDispatched
-    | TaskProgressed
-    | AnnotationChunk
-    | AnnotationsFinished
-    | DeadLetter
-    | TaskGivenUp
-)
 EVENT_TYPES: Mapping[str, type[Event]] = {
     kind.TYPE: kind
     for kind in (

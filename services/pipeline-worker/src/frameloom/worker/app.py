@@ -66,7 +66,7 @@ async def main(shutdown: Shutdown) -> None:
         claims = Claims(MongoTaskStore(mongo), kafka, kafka.topics.task_events, machine, me, clock)
         cache = MediaCache(objects, settings.cache_dir, settings.cache_bytes)
         execution = Execution(claims, cache, kafka, kafka.topics, me, settings.task_timeout_seconds, clock)
-        worker = Worker(slots, claims, execution, kafka, kafka.topics.dead_letters, clock)
+        worker = Worker(slots, claims, execution, kafka, kafka.topics.dead_letters)
         await stack.enter_async_context(announcer.running())
         try:
             await _take_until(shutdown, worker, kafka, kafka_settings, names, announcer)

@@ -8,7 +8,6 @@ import structlog
 
 from frameloom.common.adapters.kafka import DeadLetterLimit, Intake, PoisonGauge, Record
 from frameloom.common.background import uncut
-from frameloom.common.clock import Clock
 from frameloom.common.errors import FrameloomError, PoisonMessageError, TransientError
 from frameloom.common.events import DeadLetter, TaskDispatched, decode
 from frameloom.common.ports.broker import Publisher
@@ -33,14 +32,12 @@ class Worker:
         execution: Execution,
         publisher: Publisher,
         dead_letters: str,
-        clock: Clock,
     ) -> None:
         self._free = list(slots)
         self._claims = claims
         self._execution = execution
         self._publisher = publisher
         self._dead_letters = dead_letters
-        self._clock = clock
         self._running: set[asyncio.Task[None]] = set()
         self._intake: Intake | None = None
         self._gauge = PoisonGauge("worker", DeadLetterLimit())
