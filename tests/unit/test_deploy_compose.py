@@ -172,10 +172,11 @@ def test_mongo_refuses_to_start_without_a_password() -> None:
 
 
 def settings_classes(member: Path) -> Iterator[type[BaseSettings]]:
-    """Every settings class of a member, found by its modules named ``settings``."""
+    """Every settings class of a member, found by its modules and packages named ``settings``."""
     source = member / "src"
-    for path in source.rglob("settings.py"):
-        module = importlib.import_module(".".join(path.relative_to(source).with_suffix("").parts))
+    for path in [*source.rglob("settings.py"), *source.rglob("settings/__init__.py")]:
+        place = path.parent if path.name == "__init__.py" else path.with_suffix("")
+        module = importlib.import_module(".".join(place.relative_to(source).parts))
         for value in vars(module).values():
             if isinstance(value, type) and issubclass(value, BaseSettings) and value is not BaseSettings:
                 yield value

@@ -32,6 +32,7 @@ from frameloom.gateway.http.draining import IN_FLIGHT
 from frameloom.gateway.http.forms import FormReader
 from frameloom.gateway.http.openapi import document
 from frameloom.gateway.http.server import build
+from frameloom.gateway.http.typed import Operation
 from frameloom.gateway.routes import Handlers, operations
 from frameloom.gateway.services.caller import Caller
 from frameloom.gateway.services.catalogue import Catalogue
@@ -41,7 +42,7 @@ from frameloom.gateway.services.live import LiveEvents
 from frameloom.gateway.services.results import ResultService
 from frameloom.gateway.services.streams import StreamService
 from frameloom.gateway.services.submission import SubmissionService, UploadLimits
-from frameloom.gateway.settings import GatewaySettings
+from frameloom.gateway.settings import GatewaySettings, Settings
 
 log = structlog.get_logger(__name__)
 _LAST_WORDS_SECONDS = 2.0
@@ -72,19 +73,20 @@ class Ports:
     probes: Mapping[str, Probe]
 
 
-def application(settings: GatewaySettings, ports: Ports) -> web.Application:
+def application(settings: Settings, ports: Ports) -> web.Application:
     """The whole API over these ports."""
     table = operations(_handlers(settings, ports))
+    own = settings.gateway
     app = build(
         table,
         identify=_everyone,
         forms=FormReader(
             file_field="video",
-            max_file_bytes=settings.max_upload_bytes,
-            max_field_bytes=settings.max_config_bytes,
-            idle_timeout_seconds=settings.body_idle_timeout_seconds,
+            max_file_bytes=own.max_upload_bytes,
+            max_field_bytes=own.max_config_bytes,
+            idle_timeout_seconds=own.body_idle_timeout_seconds,
         ),
-        cors=Cors(settings.cors_origins),
+        cors=Cors(own.cors_origins),
     )
     add_docs(app, document(table, title="Frameloom API", version=__version__, description=_DESCRIPTION))
 
@@ -102,49 +104,51 @@ async def main(shutdown: Shutdown) -> None:
         ConfigurationError: The settings can not work, or the address is taken.
         TransientError: A dependency did not answer at the start.
     """
-    settings = load(GatewaySettings)
+    settings = Settings.loaded()
+    own = settings.gateway
     async with AsyncExitStack() as stack:
-        hub = LiveEvents(queue_size=settings.stream_queue, max_streams=settings.max_streams)
+        hub = LiveEvents(queue_size=own.stream_queue, max_streams=own.max_streams)
         kafka = Kafka(load(KafkaSettings), "gateway")
         feed = (kafka.topics.events, kafka.topics.progress)
         kafka.consume(Consumption(name="live-events", topics=feed, handler=hub.handle, group=None))
-        ports = await _ports(stack, settings, kafka, hub)
+        ports = await _ports(stack, own, kafka, hub)
         await stack.enter_async_context(kafka.running())
         await stack.enter_async_context(ports.relay.running())
         app = application(settings, ports)
-        runner = await _listening(app, settings)
+        runner = await _listening(app, own)
         stack.push_async_callback(runner.cleanup)
         announcer = Announcer(ports.fleet, load(FleetSettings), Service.GATEWAY, ports.clock)
         await stack.enter_async_context(announcer.running())
         await shutdown.wait_or_failure(lambda: kafka.failed)
         announcer.update(liveness=Liveness.DRAINING)
-        log.info("draining", grace_seconds=settings.shutdown_grace_seconds)
-        await _drain(runner, app, hub, settings.shutdown_grace_seconds)
+        log.info("draining", grace_seconds=own.shutdown_grace_seconds)
+        await _drain(runner, app, hub, own.shutdown_grace_seconds)
 
 
-def _handlers(settings: GatewaySettings, ports: Ports) -> Handlers:
+def _handlers(settings: Settings, ports: Ports) -> Handlers:
+    own = settings.gateway
     jobs = JobService(ports.jobs, ports.relay, ports.clock)
     catalogue = Catalogue(ports.fleet)
     limits = UploadLimits(
-        max_bytes=settings.max_upload_bytes,
-        concurrent=settings.max_concurrent_uploads,
-        wait_seconds=settings.upload_wait_seconds,
+        max_bytes=own.max_upload_bytes,
+        concurrent=own.max_concurrent_uploads,
+        wait_seconds=own.upload_wait_seconds,
     )
     streams = StreamService(
         ports.hub,
         ports.jobs,
         ports.clock,
-        heartbeat_seconds=settings.heartbeat_seconds,
-        overlap_seconds=settings.replay_overlap_seconds,
+        heartbeat_seconds=own.heartbeat_seconds,
+        overlap_seconds=own.replay_overlap_seconds,
     )
     submissions = SubmissionService(ports.jobs, ports.uploads, catalogue, ports.relay, ports.clock, limits)
-    health = HealthService(ports.jobs, ports.fleet, ports.probes, settings.probe_timeout_seconds)
+    health = HealthService(ports.jobs, ports.fleet, ports.probes, own.probe_timeout_seconds)
     return Handlers(
         jobs=JobHandlers(jobs, submissions),
         results=ResultHandlers(ResultService(jobs, ports.tasks, ports.objects)),
         pipelines=PipelineHandlers(catalogue),
         health=HealthHandlers(health, ports.clock),
-        events=EventHandlers(streams, settings.stream_write_timeout_seconds),
+        events=EventHandlers(streams, own.stream_write_timeout_seconds),
     )
 
 
@@ -209,6 +213,6 @@ async def _drain(runner: web.AppRunner, app: web.Application, hub: LiveEvents, g
     await runner.cleanup()
 
 
-async def _everyone(_: web.Request) -> Caller:
+async def _everyone(_: web.Request, __: Operation) -> Caller:
     """Without keys there is one tenant."""
     return Caller()

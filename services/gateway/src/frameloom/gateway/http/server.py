@@ -36,7 +36,7 @@ def build(
     app.middlewares.append(errors)
     app.on_response_prepare.append(_sign)
     for operation in operations:
-        _add(app, operation, Binder(operation.handler, identify), forms)
+        _add(app, operation, Binder(operation, identify), forms)
     return app
 
 

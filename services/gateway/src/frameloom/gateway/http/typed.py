@@ -20,7 +20,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from frameloom.common.errors import FrameloomError
 from frameloom.gateway.errors import PayloadTooLargeError, RequestInvalidError
-from frameloom.gateway.services.caller import Caller
+from frameloom.gateway.services.caller import Caller, Scope
 
 T = TypeVar("T")
 _MAX_BODY_BYTES = 1024 * 1024
@@ -59,7 +59,6 @@ class Answer(Generic[T]):
 
 
 Handler = Callable[..., Awaitable[Any]]
-Identify = Callable[[web.Request], Awaitable[Caller]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +76,8 @@ class Operation:
         errors: What may go wrong, beside 422, 500 and 503.
         unavailable: What a 503 with the operation's own body means, where there is one.
         slashless_status: The path without its last slash answers too, with this status.
+        scope: What the caller's key must allow; None: open to everybody, with or without a key.
+        strict: Without a key it is answered 403 ``Not authenticated`` instead of 401, as the original does.
     """
 
     method: str
@@ -89,6 +90,12 @@ class Operation:
     errors: tuple[type[FrameloomError], ...] = ()
     unavailable: str | None = None
     slashless_status: int | None = None
+    scope: Scope | None = None
+    strict: bool = False
+
+
+Identify = Callable[[web.Request, Operation], Awaitable[Caller]]
+"""Tells who asks for an operation, and refuses who may not. Called before anything of the request is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +137,10 @@ def _parameter(name: str, hint: Any) -> Parameter:
 class Binder:
     """Reads the parameters of one handler from requests."""
 
-    def __init__(self, handler: Handler, identify: Identify) -> None:
+    def __init__(self, operation: Operation, identify: Identify) -> None:
+        self._operation = operation
         self._identify = identify
-        self._parameters = parameters_of(handler)
+        self._parameters = parameters_of(operation.handler)
         self._adapters = {
             p.name: TypeAdapter(p.kind)
             for p in self._parameters
@@ -148,13 +156,15 @@ class Binder:
         """The arguments of the handler, all but the form.
 
         Raises:
+            FrameloomError: The caller may not ask for this.
             RequestInvalidError: With every problem of every parameter.
         """
+        caller = await self._identify(request, self._operation)
         values: dict[str, Any] = {}
         problems: list[dict[str, Any]] = []
         for parameter in self._parameters:
             if parameter.source is Source.CALLER:
-                values[parameter.name] = await self._identify(request)
+                values[parameter.name] = caller
             elif parameter.source is not Source.FORM:
                 try:
                     values[parameter.name] = await self._one(request, parameter)

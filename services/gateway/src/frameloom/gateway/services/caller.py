@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 DEFAULT_TENANT = "default"
 
 
+class Scope(StrEnum):
+    """What a key allows."""
+
+    JOBS_READ = "jobs:read"
+    JOBS_WRITE = "jobs:write"
+    RESULTS_READ = "results:read"
+    ADMIN = "admin"
+    """Everything, and what concerns all tenants: keys, the fleet's insides."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The tenant on whose behalf a request runs."""
+    """The tenant on whose behalf a request runs, and what it may do.
+
+    Attributes:
+        tenant: Whose jobs it sees.
+        key_id: The key it came with; None: without one.
+        scopes: What it may do. Where no keys are asked for, everything.
+    """
 
     tenant: str = DEFAULT_TENANT
+    key_id: str | None = None
+    scopes: frozenset[Scope] = frozenset(Scope)
+
+    def may(self, scope: Scope) -> bool:
+        """Whether it has this scope."""
+        return scope in self.scopes or Scope.ADMIN in self.scopes

@@ -1,8 +1,6 @@
-"""The table of the API: every operation with its names as in VideoAnnotator's OpenAPI document."""
+"""Jobs and their results."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from frameloom.common.errors import JobNotFoundError, ObjectNotFoundError
 from frameloom.gateway.errors import (
@@ -11,7 +9,6 @@ from frameloom.gateway.errors import (
     InvalidRequestError,
     JobAlreadyCompletedError,
     PayloadTooLargeError,
-    PipelineNotFoundError,
     PipelineUnavailableError,
     RangeNotSatisfiableError,
     ResultFileNotFoundError,
@@ -19,12 +16,10 @@ from frameloom.gateway.errors import (
     UnsupportedMediaError,
     UploadTimeoutError,
 )
-from frameloom.gateway.handlers.events import EventHandlers
-from frameloom.gateway.handlers.health import HealthHandlers
 from frameloom.gateway.handlers.jobs import JobHandlers
-from frameloom.gateway.handlers.pipelines import PipelineHandlers
 from frameloom.gateway.handlers.results import ResultHandlers
 from frameloom.gateway.http.typed import Operation
+from frameloom.gateway.services.caller import Scope
 
 _SUBMISSION_ERRORS = (
     InvalidRequestError,
@@ -40,36 +35,6 @@ _DOWNLOAD_ERRORS = (InvalidRequestError, JobNotFoundError, ResultFileNotFoundErr
 _FILE_PATH = "/api/v1/jobs/{job_id}/results/files/{pipeline_name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Handlers:
-    """All handlers of the gateway."""
-
-    jobs: JobHandlers
-    results: ResultHandlers
-    pipelines: PipelineHandlers
-    health: HealthHandlers
-    events: EventHandlers
-
-
-def operations(handlers: Handlers) -> list[Operation]:
-    """The whole API."""
-    return [
-        *_jobs(handlers.jobs),
-        *_results(handlers.results),
-        *_pipelines(handlers.pipelines),
-        *_health(handlers.health),
-        Operation(
-            method="GET",
-            path="/api/v1/events/stream",
-            id="events_stream_api_v1_events_stream_get",
-            summary="Events Stream",
-            handler=handlers.events.stream,
-            tags=("events",),
-            errors=(JobNotFoundError, BusyError),
-        ),
-    ]
-
-
 def _submission(jobs: JobHandlers) -> Operation:
     return Operation(
         method="POST",
@@ -78,13 +43,15 @@ def _submission(jobs: JobHandlers) -> Operation:
         summary="Submit Video Processing Job",
         handler=jobs.submit,
         tags=("jobs",),
+        scope=Scope.JOBS_WRITE,
         status=201,
         slashless_status=200,  # as the original answers, and its viewer asks
         errors=_SUBMISSION_ERRORS,
     )
 
 
-def _jobs(jobs: JobHandlers) -> list[Operation]:
+def job_operations(jobs: JobHandlers) -> list[Operation]:
+    """Submitting, listing, showing and cancelling."""
     tags = ("jobs",)
     return [
         _submission(jobs),
@@ -95,6 +62,7 @@ def _jobs(jobs: JobHandlers) -> list[Operation]:
             summary="List Processing Jobs",
             handler=jobs.list_jobs,
             tags=tags,
+            scope=Scope.JOBS_READ,
             slashless_status=200,
         ),
         Operation(
@@ -104,6 +72,7 @@ def _jobs(jobs: JobHandlers) -> list[Operation]:
             summary="Get Job Status",
             handler=jobs.get,
             tags=tags,
+            scope=Scope.JOBS_READ,
             errors=(JobNotFoundError,),
         ),
         Operation(
@@ -113,12 +82,14 @@ def _jobs(jobs: JobHandlers) -> list[Operation]:
             summary="Cancel Job",
             handler=jobs.cancel,
             tags=tags,
+            scope=Scope.JOBS_WRITE,
             errors=(JobNotFoundError, JobAlreadyCompletedError),
         ),
     ]
 
 
-def _results(results: ResultHandlers) -> list[Operation]:
+def result_operations(results: ResultHandlers) -> list[Operation]:
+    """What jobs have brought."""
     tags = ("jobs",)
     return [
         Operation(
@@ -128,6 +99,7 @@ def _results(results: ResultHandlers) -> list[Operation]:
             summary="Get Job Results",
             handler=results.results,
             tags=tags,
+            scope=Scope.RESULTS_READ,
             errors=(JobNotFoundError,),
         ),
         Operation(
@@ -137,6 +109,7 @@ def _results(results: ResultHandlers) -> list[Operation]:
             summary="Download Result File",
             handler=results.download,
             tags=tags,
+            scope=Scope.RESULTS_READ,
             errors=(*_DOWNLOAD_ERRORS, RangeNotSatisfiableError),
         ),
         Operation(
@@ -146,51 +119,7 @@ def _results(results: ResultHandlers) -> list[Operation]:
             summary="Facts of a Result File",
             handler=results.download,
             tags=tags,
+            scope=Scope.RESULTS_READ,
             errors=_DOWNLOAD_ERRORS,
-        ),
-    ]
-
-
-def _pipelines(pipelines: PipelineHandlers) -> list[Operation]:
-    tags = ("pipelines",)
-    return [
-        Operation(
-            method="GET",
-            path="/api/v1/pipelines/",
-            id="list_pipelines_api_v1_pipelines__get",
-            summary="List all available video annotation pipelines",
-            handler=pipelines.list_pipelines,
-            tags=tags,
-            slashless_status=200,
-        ),
-        Operation(
-            method="GET",
-            path="/api/v1/pipelines/{pipeline_name}",
-            id="get_pipeline_info_api_v1_pipelines__pipeline_name__get",
-            summary="Get detailed information about a specific pipeline",
-            handler=pipelines.get,
-            tags=tags,
-            errors=(PipelineNotFoundError,),
-        ),
-    ]
-
-
-def _health(health: HealthHandlers) -> list[Operation]:
-    return [
-        Operation(
-            method="GET",
-            path="/api/v1/health",
-            id="health_check_api_v1_health_get",
-            summary="Health check with optional detailed diagnostics",
-            handler=health.health,
-            tags=("health",),
-            unavailable="A dependency does not answer; `details` tells which",
-        ),
-        Operation(
-            method="GET",
-            path="/health",
-            id="health_check_health_get",
-            summary="Health Check",
-            handler=health.server_health,
         ),
     ]

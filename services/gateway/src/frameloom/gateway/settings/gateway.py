@@ -1,4 +1,4 @@
-"""The gateway's own settings; those of its dependencies are in ``frameloom.common.settings``."""
+"""Where the gateway listens and what it takes."""
 
 from __future__ import annotations
 

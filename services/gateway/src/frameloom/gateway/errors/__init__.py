@@ -1,0 +1,41 @@
+"""The errors that only the gateway raises, beside those of ``frameloom.common``: one module a subject."""
+
+from frameloom.gateway.errors.jobs import (
+    JobAlreadyCompletedError,
+    ResultFileNotFoundError,
+)
+from frameloom.gateway.errors.pipelines import (
+    PipelineNotFoundError,
+    PipelineUnavailableError,
+    UnknownPipelineError,
+)
+from frameloom.gateway.errors.requests import (
+    BusyError,
+    InvalidConfigError,
+    InvalidRequestError,
+    RangeNotSatisfiableError,
+    RequestInvalidError,
+)
+from frameloom.gateway.errors.uploads import (
+    PayloadTooLargeError,
+    UnsupportedMediaError,
+    UploadAbortedError,
+    UploadTimeoutError,
+)
+
+__all__ = [
+    "BusyError",
+    "InvalidConfigError",
+    "InvalidRequestError",
+    "JobAlreadyCompletedError",
+    "PayloadTooLargeError",
+    "PipelineNotFoundError",
+    "PipelineUnavailableError",
+    "RangeNotSatisfiableError",
+    "RequestInvalidError",
+    "ResultFileNotFoundError",
+    "UnknownPipelineError",
+    "UnsupportedMediaError",
+    "UploadAbortedError",
+    "UploadTimeoutError",
+]

@@ -1,0 +1,38 @@
+"""The table of the API: every operation with its names as in VideoAnnotator's OpenAPI document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from frameloom.gateway.handlers.events import EventHandlers
+from frameloom.gateway.handlers.health import HealthHandlers
+from frameloom.gateway.handlers.jobs import JobHandlers
+from frameloom.gateway.handlers.pipelines import PipelineHandlers
+from frameloom.gateway.handlers.results import ResultHandlers
+from frameloom.gateway.http.typed import Operation
+from frameloom.gateway.routes.events import event_operations
+from frameloom.gateway.routes.health import health_operations
+from frameloom.gateway.routes.jobs import job_operations, result_operations
+from frameloom.gateway.routes.pipelines import pipeline_operations
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """All handlers of the gateway."""
+
+    jobs: JobHandlers
+    results: ResultHandlers
+    pipelines: PipelineHandlers
+    health: HealthHandlers
+    events: EventHandlers
+
+
+def operations(handlers: Handlers) -> list[Operation]:
+    """The whole API."""
+    return [
+        *job_operations(handlers.jobs),
+        *result_operations(handlers.results),
+        *pipeline_operations(handlers.pipelines),
+        *health_operations(handlers.health),
+        *event_operations(handlers.events),
+    ]

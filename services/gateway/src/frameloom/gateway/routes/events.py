@@ -1,0 +1,25 @@
+"""Live events."""
+
+from __future__ import annotations
+
+from frameloom.common.errors import JobNotFoundError
+from frameloom.gateway.errors import BusyError
+from frameloom.gateway.handlers.events import EventHandlers
+from frameloom.gateway.http.typed import Operation
+from frameloom.gateway.services.caller import Scope
+
+
+def event_operations(events: EventHandlers) -> list[Operation]:
+    """The feed."""
+    return [
+        Operation(
+            method="GET",
+            path="/api/v1/events/stream",
+            id="events_stream_api_v1_events_stream_get",
+            summary="Events Stream",
+            handler=events.stream,
+            tags=("events",),
+            scope=Scope.JOBS_READ,
+            errors=(JobNotFoundError, BusyError),
+        ),
+    ]

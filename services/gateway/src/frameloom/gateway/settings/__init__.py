@@ -1,0 +1,30 @@
+"""The gateway's settings: one class a subject, read from the environment, and all of them together.
+
+Those of its dependencies are in ``frameloom.common.settings``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from frameloom.common.settings import load
+from frameloom.gateway.settings.gateway import GatewaySettings
+
+__all__ = ["GatewaySettings", "Settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that the gateway itself can be told."""
+
+    gateway: GatewaySettings = field(default_factory=GatewaySettings)
+
+    @classmethod
+    def loaded(cls) -> Self:
+        """The settings of the environment.
+
+        Raises:
+            ConfigurationError: A variable is wrong; the message names it.
+        """
+        return cls(gateway=load(GatewaySettings))
