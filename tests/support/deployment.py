@@ -50,7 +50,7 @@ class Deployment:
             "FRAMELOOM_WORKER_CACHE_DIR": str(folder / "cache"),
             "FRAMELOOM_WORKER_EXTRA_PIPELINES": "support.pipelines:Gated,support.pipelines:Crashing",
             "FRAMELOOM_LOG_FORMAT": "json",
-            "PYTHONPATH": str(_TESTS),
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(_TESTS), os.environ.get("PYTHONPATH")))),
             **(overrides or {}),
         }
 
