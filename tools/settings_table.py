@@ -28,7 +28,7 @@ from frameloom.common.settings import (
     MongoSettings,
     S3Settings,
 )
-from frameloom.gateway.settings import GatewaySettings
+from frameloom.gateway.settings import GatewaySettings, ViewerSettings
 from frameloom.results.settings import ResultsSettings
 from frameloom.scheduler.settings import SchedulerSettings
 from frameloom.worker.settings import ModelSettings, WorkerSettings
@@ -45,6 +45,7 @@ CLASSES: tuple[type[BaseSettings], ...] = (
     LeaseSettings,
     FleetSettings,
     GatewaySettings,
+    ViewerSettings,
     SchedulerSettings,
     WorkerSettings,
     ModelSettings,

@@ -34,7 +34,7 @@ from frameloom.common.pipelines import Output, PipelineInfo
 from frameloom.common.relay import JobRelay
 from frameloom.gateway.app import Ports, application
 from frameloom.gateway.services.live import LiveEvents
-from frameloom.gateway.settings import GatewaySettings, Settings
+from frameloom.gateway.settings import GatewaySettings, Settings, ViewerSettings
 
 MP4 = b"\x00\x00\x00\x20ftypisom" + b"\0" * 5000
 SCHEMA: dict[str, Any] = {
@@ -75,6 +75,7 @@ class Gateway:
 
     settings: GatewaySettings = field(default_factory=lambda: GatewaySettings(max_upload_bytes=100_000))
     clock: ManualClock = field(default_factory=ManualClock)
+    viewer: ViewerSettings = field(default_factory=ViewerSettings)
 
     def __post_init__(self) -> None:
         self.jobs = MemoryJobStore(self.clock)
@@ -103,7 +104,7 @@ class Gateway:
         await self.fleet.offer([offer("scene_detection"), offer("face_analysis")])
         await self.fleet.offer([offer("broken", available=False, reason="its model is missing")])
         await self.announce("worker", Service.WORKER, pipelines=("scene_detection",))
-        app = application(Settings(gateway=self.settings), ports)
+        app = application(Settings(gateway=self.settings, viewer=self.viewer), ports)
         async with relay.running(), TestClient(TestServer(app)) as self.client:
             yield self
 

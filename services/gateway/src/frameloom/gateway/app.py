@@ -33,6 +33,7 @@ from frameloom.gateway.http.forms import FormReader
 from frameloom.gateway.http.openapi import document
 from frameloom.gateway.http.server import build
 from frameloom.gateway.http.typed import Operation
+from frameloom.gateway.http.viewer import ViewerCopy, add_viewer
 from frameloom.gateway.routes import Handlers, operations
 from frameloom.gateway.services.caller import Caller
 from frameloom.gateway.services.catalogue import Catalogue
@@ -74,7 +75,11 @@ class Ports:
 
 
 def application(settings: Settings, ports: Ports) -> web.Application:
-    """The whole API over these ports."""
+    """The whole API over these ports, its documentation, and the viewer.
+
+    Raises:
+        ConfigurationError: The viewer's folder holds none.
+    """
     table = operations(_handlers(settings, ports))
     own = settings.gateway
     app = build(
@@ -89,6 +94,7 @@ def application(settings: Settings, ports: Ports) -> web.Application:
         cors=Cors(own.cors_origins),
     )
     add_docs(app, document(table, title="Frameloom API", version=__version__, description=_DESCRIPTION))
+    add_viewer(app, None if settings.viewer.dir is None else ViewerCopy(settings.viewer.dir))
 
     async def end_streams(_: web.Application) -> None:
         ports.hub.close()

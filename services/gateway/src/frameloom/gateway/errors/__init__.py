@@ -22,6 +22,7 @@ from frameloom.gateway.errors.uploads import (
     UploadAbortedError,
     UploadTimeoutError,
 )
+from frameloom.gateway.errors.viewer import ViewerNotFoundError
 
 __all__ = [
     "BusyError",
@@ -38,4 +39,5 @@ __all__ = [
     "UnsupportedMediaError",
     "UploadAbortedError",
     "UploadTimeoutError",
+    "ViewerNotFoundError",
 ]

@@ -10,8 +10,9 @@ from typing import Self
 
 from frameloom.common.settings import load
 from frameloom.gateway.settings.gateway import GatewaySettings
+from frameloom.gateway.settings.viewer import ViewerSettings
 
-__all__ = ["GatewaySettings", "Settings"]
+__all__ = ["GatewaySettings", "Settings", "ViewerSettings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Settings:
     """Everything that the gateway itself can be told."""
 
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    viewer: ViewerSettings = field(default_factory=ViewerSettings)
 
     @classmethod
     def loaded(cls) -> Self:
@@ -27,4 +29,4 @@ class Settings:
         Raises:
             ConfigurationError: A variable is wrong; the message names it.
         """
-        return cls(gateway=load(GatewaySettings))
+        return cls(gateway=load(GatewaySettings), viewer=load(ViewerSettings))
