@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -15,6 +15,7 @@ from frameloom.common.adapters.mongo import Mongo, MongoFleetStore, MongoJobStor
 from frameloom.common.cas import transact
 from frameloom.common.clock import SystemClock, new_id
 from frameloom.common.documents import (
+    Failure,
     FailureCategory,
     FleetMember,
     JobDocument,
@@ -23,14 +24,16 @@ from frameloom.common.documents import (
     PipelineOffer,
     Service,
     TaskDocument,
+    TaskResult,
     TaskState,
+    TaskSummary,
 )
 from frameloom.common.machines import job as jobs_machine
 from frameloom.common.machines.retry import RetryPolicy, Rule
 from frameloom.common.machines.task import TaskMachine
 from frameloom.common.machines.transition import Refused
 from frameloom.common.pipelines import PipelineInfo, Progress
-from frameloom.common.ports.stores import FleetStore, JobStore, TaskStore
+from frameloom.common.ports.stores import FleetStore, JobRow, JobStore, TaskStore
 from frameloom.common.settings import MongoSettings
 from support.grounds import Grounds
 
@@ -252,18 +255,68 @@ async def test_relay_marks_only_what_it_published(stores: Stores) -> None:
     assert stored.relayed_seq == 2
 
 
-async def test_pages_are_oldest_first_by_tenant_and_status(stores: Stores) -> None:
-    mine = [job("mine") for _ in range(5)]
-    for each in [*mine, job("other")]:
+async def test_a_span_of_jobs_is_oldest_first_by_tenant_and_status(stores: Stores) -> None:
+    begin = CLOCK.now()
+    mine = [
+        job("mine").model_copy(update={"created_at": begin + timedelta(milliseconds=5 * number)})
+        for number in range(5)
+    ]
+    twin = job("mine").model_copy(update={"created_at": mine[1].created_at})
+    for each in [*mine, twin, job("other").model_copy(update={"created_at": mine[1].created_at})]:
         await stores.jobs.insert(each)
     await transact(stores.jobs, mine[4].id, partial(jobs_machine.request_cancel, now=CLOCK.now()))
-    page = await stores.jobs.page(tenant="mine", status=None, skip=1, limit=2)
-    assert (page.total, [j.id for j in page.jobs]) == (5, [mine[1].id, mine[2].id])
-    assert all(j.events == () for j in page.jobs)
-    over = await stores.jobs.page(tenant="mine", status=JobStatus.CANCELLED, skip=0, limit=9)
-    assert [j.id for j in over.jobs] == [mine[4].id]
-    assert await stores.jobs.queue_position(mine[0]) == 1
+
+    async def span(first: int, last: int, skip: int = 0, status: JobStatus | None = None) -> list[str]:
+        found = await stores.jobs.between(
+            tenant="mine",
+            status=status,
+            since=mine[first].created_at,
+            before=mine[last].created_at + timedelta(milliseconds=1),
+            skip=skip,
+            limit=3,
+        )
+        return [each.id for each in found]
+
+    twins = sorted([mine[1].id, twin.id])
+    assert await span(1, 2) == [*twins, mine[2].id]
+    assert await span(1, 4, skip=1) == [twins[1], mine[2].id, mine[3].id]
+    assert await span(0, 4, status=JobStatus.CANCELLED) == [mine[4].id]
+    assert await span(0, 3, status=JobStatus.CANCELLED) == []
     assert [j.id for j in await stores.jobs.untidied(10)] == [mine[4].id]
+
+
+async def test_a_job_of_a_list_comes_without_what_a_list_does_not_show(stores: Stores) -> None:
+    full = job()
+    failed = Failure(category=FailureCategory.SYSTEM, message="no")
+    result = TaskResult(epoch=1, manifest_key="m", artefacts=(), annotation_count=3)
+    summaries = (
+        TaskSummary(id="t", pipeline="p", state=TaskState.COMPLETED, result=result),
+        TaskSummary(id="u", pipeline="q", state=TaskState.FAILED, failure=failed),
+    )
+    full = full.model_copy(update={"tasks": summaries})
+    await stores.jobs.insert(full)
+    (listed,) = await stores.jobs.between(
+        tenant="a",
+        status=None,
+        since=full.created_at,
+        before=full.created_at + timedelta(milliseconds=1),
+        skip=0,
+        limit=9,
+    )
+    bare = tuple(task.model_copy(update={"result": None, "failure": None}) for task in summaries)
+    assert listed == full.model_copy(update={"events": (), "tasks": bare})
+
+
+async def test_a_census_has_every_job_of_every_tenant(stores: Stores) -> None:
+    all_jobs = [job(tenant) for tenant in ("a", "b", "a")]
+    for each in all_jobs:
+        await stores.jobs.insert(each)
+    await transact(stores.jobs, all_jobs[0].id, partial(jobs_machine.request_cancel, now=CLOCK.now()))
+    rows = [row async for some in stores.jobs.census() for row in some]
+    assert sorted(rows) == sorted(
+        JobRow(each.id, each.tenant, JobStatus.PENDING if number else JobStatus.CANCELLED, each.created_at)
+        for number, each in enumerate(all_jobs)
+    )
 
 
 async def test_forgotten_jobs_are_found_after_a_while(stores: Stores) -> None:

@@ -30,10 +30,12 @@ from frameloom.common.documents import (
     Service,
 )
 from frameloom.common.events import JobEventMessage
+from frameloom.common.machines.transition import Change
 from frameloom.common.pipelines import Output, PipelineInfo
 from frameloom.common.relay import JobRelay
 from frameloom.gateway.app import Ports, application
 from frameloom.gateway.services.live import LiveEvents
+from frameloom.gateway.services.tally import Tally
 from frameloom.gateway.settings import GatewaySettings, Settings, ViewerSettings
 
 MP4 = b"\x00\x00\x00\x20ftypisom" + b"\0" * 5000
@@ -69,6 +71,22 @@ def offer(name: str, *, available: bool = True, reason: str | None = None) -> Pi
     return PipelineOffer(id=name, info=info, available=available, reason=reason)
 
 
+class HeardJobStore(MemoryJobStore):
+    """A store whose every write reaches the gateway's tally, as in production the events do."""
+
+    tally: Tally
+
+    async def insert(self, job: JobDocument) -> None:
+        await super().insert(job)
+        self.tally.wrote(job)
+
+    async def apply(self, change: Change[JobDocument]) -> JobDocument | None:
+        job = await super().apply(change)
+        if job is not None:
+            self.tally.wrote(job)
+        return job
+
+
 @dataclass
 class Gateway:
     """A gateway over ports in memory, and a client of it."""
@@ -78,7 +96,8 @@ class Gateway:
     viewer: ViewerSettings = field(default_factory=ViewerSettings)
 
     def __post_init__(self) -> None:
-        self.jobs = MemoryJobStore(self.clock)
+        self.jobs = HeardJobStore(self.clock)
+        self.tally = self.jobs.tally = Tally(self.jobs, self.clock)
         self.tasks = MemoryTaskStore(self.clock)
         self.fleet = MemoryFleetStore(self.clock, 10.0)
         self.objects = MemoryObjectStore()
@@ -98,6 +117,7 @@ class Gateway:
             uploads=self.objects,
             relay=relay,
             hub=self.hub,
+            tally=self.tally,
             clock=self.clock,
             probes={"storage": lambda: self._probe("storage"), "broker": lambda: self._probe("broker")},
         )

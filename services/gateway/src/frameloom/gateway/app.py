@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -16,6 +17,7 @@ from frameloom.common.adapters.s3 import S3ObjectStore
 from frameloom.common.clock import Clock, SystemClock
 from frameloom.common.documents import Liveness, Service
 from frameloom.common.errors import BrokerUnavailableError, ConfigurationError
+from frameloom.common.events import Event
 from frameloom.common.ports.objects import ObjectStore
 from frameloom.common.ports.stores import FleetStore, JobStore, TaskStore
 from frameloom.common.relay import JobRelay
@@ -43,6 +45,7 @@ from frameloom.gateway.services.live import LiveEvents
 from frameloom.gateway.services.results import ResultService
 from frameloom.gateway.services.streams import StreamService
 from frameloom.gateway.services.submission import SubmissionService, UploadLimits
+from frameloom.gateway.services.tally import Tally
 from frameloom.gateway.settings import GatewaySettings, Settings
 
 log = structlog.get_logger(__name__)
@@ -60,6 +63,7 @@ class Ports:
 
     Attributes:
         uploads: The object store again, with threads of its own: slow uploads must not hold up downloads.
+        tally: Knows how many jobs there are; hears the same events as the hub.
         probes: By dependency, a call that fails when it does not answer.
     """
 
@@ -70,6 +74,7 @@ class Ports:
     uploads: ObjectStore
     relay: JobRelay
     hub: LiveEvents
+    tally: Tally
     clock: Clock
     probes: Mapping[str, Probe]
 
@@ -116,9 +121,11 @@ async def main(shutdown: Shutdown) -> None:
         hub = LiveEvents(queue_size=own.stream_queue, max_streams=own.max_streams)
         kafka = Kafka(load(KafkaSettings), "gateway")
         feed = (kafka.topics.events, kafka.topics.progress)
-        kafka.consume(Consumption(name="live-events", topics=feed, handler=hub.handle, group=None))
         ports = await _ports(stack, own, kafka, hub)
+        hear = partial(_hear, hub, ports.tally)
+        kafka.consume(Consumption(name="live-events", topics=feed, handler=hear, group=None))
         await stack.enter_async_context(kafka.running())
+        await stack.enter_async_context(ports.tally.running())
         await stack.enter_async_context(ports.relay.running())
         app = application(settings, ports)
         runner = await _listening(app, own)
@@ -133,7 +140,7 @@ async def main(shutdown: Shutdown) -> None:
 
 def _handlers(settings: Settings, ports: Ports) -> Handlers:
     own = settings.gateway
-    jobs = JobService(ports.jobs, ports.relay, ports.clock)
+    jobs = JobService(ports.jobs, ports.tally, ports.relay, ports.clock)
     catalogue = Catalogue(ports.fleet)
     limits = UploadLimits(
         max_bytes=own.max_upload_bytes,
@@ -147,8 +154,10 @@ def _handlers(settings: Settings, ports: Ports) -> Handlers:
         heartbeat_seconds=own.heartbeat_seconds,
         overlap_seconds=own.replay_overlap_seconds,
     )
-    submissions = SubmissionService(ports.jobs, ports.uploads, catalogue, ports.relay, ports.clock, limits)
-    health = HealthService(ports.jobs, ports.fleet, ports.probes, own.probe_timeout_seconds)
+    submissions = SubmissionService(
+        ports.jobs, ports.tally, ports.uploads, catalogue, ports.relay, ports.clock, limits
+    )
+    health = HealthService(ports.jobs, ports.tally, ports.fleet, ports.probes, own.probe_timeout_seconds)
     return Handlers(
         jobs=JobHandlers(jobs, submissions),
         results=ResultHandlers(ResultService(jobs, ports.tasks, ports.objects)),
@@ -165,7 +174,7 @@ async def _ports(stack: AsyncExitStack, settings: GatewaySettings, kafka: Kafka,
     objects = await stack.enter_async_context(S3ObjectStore.connected(s3))
     uploading = s3.model_copy(update={"threads": settings.max_concurrent_uploads})
     uploads = await stack.enter_async_context(S3ObjectStore.connected(uploading))
-    jobs, tasks = MongoJobStore(mongo), MongoTaskStore(mongo)
+    jobs, tasks, clock = MongoJobStore(mongo), MongoTaskStore(mongo), SystemClock()
     fleet = MongoFleetStore(mongo, load(FleetSettings).live_within_seconds)
     for store in (jobs, tasks, fleet):
         await store.create_indexes()
@@ -182,7 +191,8 @@ async def _ports(stack: AsyncExitStack, settings: GatewaySettings, kafka: Kafka,
         uploads=uploads,
         relay=JobRelay(jobs, kafka, kafka.topics.events),
         hub=hub,
-        clock=SystemClock(),
+        tally=Tally(jobs, clock),
+        clock=clock,
         probes={"storage": objects.ping, "broker": broker_answers},
     )
 
@@ -217,6 +227,12 @@ async def _drain(runner: web.AppRunner, app: web.Application, hub: LiveEvents, g
     if not await app[IN_FLIGHT].drained(grace_seconds):
         log.warning("broken off what did not finish in time")
     await runner.cleanup()
+
+
+async def _hear(hub: LiveEvents, tally: Tally, event: Event) -> None:
+    """Counts before it tells: who asks for the list upon an event finds it there."""
+    await tally.heard(event)
+    await hub.handle(event)
 
 
 async def _everyone(_: web.Request, __: Operation) -> Caller:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from frameloom.common.documents import (
     FleetMember,
@@ -17,12 +16,13 @@ from frameloom.common.documents import (
 from frameloom.common.machines.transition import Change
 
 
-@dataclass(frozen=True, slots=True)
-class JobPage:
-    """One page of jobs, oldest first, and how many there are in all. Jobs come without their event logs."""
+class JobRow(NamedTuple):
+    """What a census tells of a job."""
 
-    jobs: tuple[JobDocument, ...]
-    total: int
+    id: str
+    tenant: str
+    status: JobStatus
+    created_at: datetime
 
 
 class JobStore(Protocol):
@@ -40,12 +40,25 @@ class JobStore(Protocol):
         """Writes a change if the job is still as it was. None: it is not; decide again."""
         ...
 
-    async def page(self, *, tenant: str, status: JobStatus | None, skip: int, limit: int) -> JobPage:
-        """A tenant's jobs, oldest first."""
+    async def between(
+        self,
+        *,
+        tenant: str,
+        status: JobStatus | None,
+        since: datetime,
+        before: datetime,
+        skip: int,
+        limit: int,
+    ) -> list[JobDocument]:
+        """A tenant's jobs that were created since one time and before another, oldest first.
+
+        They come as a list shows them: without their event logs, and their tasks without what they brought.
+        Cost: the jobs of the span, however many there are beside it.
+        """
         ...
 
-    async def queue_position(self, job: JobDocument) -> int:
-        """How many pending jobs were created before this one, plus one."""
+    def census(self) -> AsyncIterator[list[JobRow]]:
+        """Every job of every tenant, in no order, some hundreds at a time. Cost: all jobs."""
         ...
 
     async def relay_due(self, limit: int) -> list[JobDocument]:

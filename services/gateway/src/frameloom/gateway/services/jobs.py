@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from frameloom.common.cas import transact
 from frameloom.common.clock import Clock
 from frameloom.common.documents import JobDocument, JobStatus
-from frameloom.common.errors import JobNotFoundError
+from frameloom.common.errors import JobNotFoundError, TransientError
 from frameloom.common.machines.job import request_cancel
 from frameloom.common.machines.transition import Refused
 from frameloom.common.ports.stores import JobStore
 from frameloom.common.relay import JobRelay
 from frameloom.gateway.errors import JobAlreadyCompletedError
 from frameloom.gateway.services.caller import Caller
+from frameloom.gateway.services.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,9 @@ class Page:
 class JobService:
     """The caller's jobs; another tenant's do not exist here."""
 
-    def __init__(self, jobs: JobStore, relay: JobRelay, clock: Clock) -> None:
+    def __init__(self, jobs: JobStore, tally: Tally, relay: JobRelay, clock: Clock) -> None:
         self._jobs = jobs
+        self._tally = tally
         self._relay = relay
         self._clock = clock
 
@@ -52,8 +54,11 @@ class JobService:
         return job
 
     async def placed(self, job: JobDocument) -> Placed:
-        """The job with its place in the queue."""
-        return Placed(job, await self._position(job))
+        """The job with its place in the queue; without it rather than not at all: the job is accepted."""
+        try:
+            return Placed(job, await self._tally.position(job))
+        except TransientError:
+            return Placed(job, None)
 
     async def page(self, caller: Caller, *, page: int, per_page: int, status: str | None) -> Page:
         """One page of the caller's jobs; an unknown status has none.
@@ -69,11 +74,21 @@ class JobService:
             if status not in set(JobStatus):
                 return Page((), 0)
             wanted = JobStatus(status)
-        found = await self._jobs.page(
-            tenant=caller.tenant, status=wanted, skip=(page - 1) * per_page, limit=per_page
+        total = await self._tally.total(caller.tenant, wanted)
+        window = await self._tally.window(caller.tenant, wanted, (page - 1) * per_page, per_page)
+        if window is None:
+            return Page((), total)
+        jobs = await self._jobs.between(
+            tenant=caller.tenant,
+            status=wanted,
+            since=window.since,
+            before=window.before,
+            skip=window.skip,
+            limit=window.limit,
         )
-        positions = await self._positions([job for job in found.jobs if job.status is JobStatus.PENDING])
-        return Page(tuple(Placed(job, positions.get(job.id)) for job in found.jobs), found.total)
+        if wanted is None and len(jobs) < window.limit:
+            self._tally.doubt()
+        return Page(tuple([await self.placed(job) for job in jobs]), total)
 
     async def cancel(self, caller: Caller, job_id: str) -> JobDocument:
         """Cancels a job at once; its running tasks stop at their next lease renewal.
@@ -93,18 +108,6 @@ class JobService:
             if job.status is not JobStatus.CANCELLED:
                 raise JobAlreadyCompletedError(job_id, job.status) from None
             return job
+        self._tally.wrote(job)
         self._relay.offer(job)
         return job
-
-    async def _position(self, job: JobDocument) -> int | None:
-        return await self._jobs.queue_position(job) if job.status is JobStatus.PENDING else None
-
-    async def _positions(self, pending: list[JobDocument]) -> dict[str, int]:
-        """Two counts say it all when nobody else's job stands between those of the page."""
-        if not pending:
-            return {}
-        first = await self._jobs.queue_position(pending[0])
-        last = first if len(pending) == 1 else await self._jobs.queue_position(pending[-1])
-        if last - first == len(pending) - 1:
-            return {job.id: first + place for place, job in enumerate(pending)}
-        return {job.id: await self._jobs.queue_position(job) for job in pending}

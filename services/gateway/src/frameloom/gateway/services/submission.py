@@ -29,6 +29,7 @@ from frameloom.gateway.services import configuration
 from frameloom.gateway.services.caller import Caller
 from frameloom.gateway.services.catalogue import Catalogue
 from frameloom.gateway.services.media import HEAD_BYTES, clean_filename, sniff
+from frameloom.gateway.services.tally import Tally
 
 log = structlog.get_logger(__name__)
 _VIDEO = "video"
@@ -72,6 +73,7 @@ class SubmissionService:
     def __init__(
         self,
         jobs: JobStore,
+        tally: Tally,
         objects: ObjectStore,
         catalogue: Catalogue,
         relay: JobRelay,
@@ -79,6 +81,7 @@ class SubmissionService:
         limits: UploadLimits,
     ) -> None:
         self._jobs = jobs
+        self._tally = tally
         self._objects = objects
         self._catalogue = catalogue
         self._relay = relay
@@ -105,6 +108,7 @@ class SubmissionService:
         except BaseException:
             await asyncio.shield(self._discard(key))
             raise
+        self._tally.wrote(job)
         self._relay.offer(job)
         log.info("job accepted", job=job.id, pipelines=list(names), size_bytes=media.size_bytes)
         return job

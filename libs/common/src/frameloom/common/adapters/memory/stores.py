@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
@@ -18,7 +18,7 @@ from frameloom.common.documents import (
 )
 from frameloom.common.documents.base import Document
 from frameloom.common.machines.transition import Change, Guard
-from frameloom.common.ports.stores import JobPage
+from frameloom.common.ports.stores import JobRow
 
 D = TypeVar("D", bound=Document)
 
@@ -146,19 +146,28 @@ class MemoryJobStore(_Collection[JobDocument]):
         """Stores a new job."""
         self.held[job.id] = job
 
-    async def page(self, *, tenant: str, status: JobStatus | None, skip: int, limit: int) -> JobPage:
-        """A tenant's jobs, oldest first."""
-        found = self._where(lambda job: job.tenant == tenant and status in {None, job.status})
-        found.sort(key=lambda job: (job.created_at, job.id))
-        page = tuple(job.model_copy(update={"events": ()}) for job in found[skip : skip + limit])
-        return JobPage(page, len(found))
-
-    async def queue_position(self, job: JobDocument) -> int:
-        """How many pending jobs were created before this one, plus one."""
-        before = self._where(
-            lambda other: other.status is JobStatus.PENDING and other.created_at < job.created_at
+    async def between(
+        self,
+        *,
+        tenant: str,
+        status: JobStatus | None,
+        since: datetime,
+        before: datetime,
+        skip: int,
+        limit: int,
+    ) -> list[JobDocument]:
+        """A tenant's jobs that were created in this span, oldest first, as a list shows them."""
+        found = self._where(
+            lambda job: (
+                job.tenant == tenant and status in {None, job.status} and since <= job.created_at < before
+            )
         )
-        return len(before) + 1
+        found.sort(key=lambda job: (job.created_at, job.id))
+        return [_as_listed(job) for job in found[skip : skip + limit]]
+
+    async def census(self) -> AsyncIterator[list[JobRow]]:
+        """Every job of every tenant."""
+        yield [JobRow(job.id, job.tenant, job.status, job.created_at) for job in self.held.values()]
 
     async def relay_due(self, limit: int) -> list[JobDocument]:
         """Jobs with unpublished events."""
@@ -220,3 +229,8 @@ class MemoryFleetStore:
 
 def _count(keys: Iterable[str | None]) -> dict[str, int]:
     return dict(Counter(str(key) for key in keys))
+
+
+def _as_listed(job: JobDocument) -> JobDocument:
+    tasks = tuple(task.model_copy(update={"result": None, "failure": None}) for task in job.tasks)
+    return job.model_copy(update={"events": (), "tasks": tasks})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from pymongo import ASCENDING, UpdateOne
@@ -11,13 +11,15 @@ from frameloom.common.adapters.mongo.client import Mongo, translated
 from frameloom.common.adapters.mongo.codec import Bson, decode, encode
 from frameloom.common.adapters.mongo.documents import Documents
 from frameloom.common.documents import JobDocument, JobStatus
-from frameloom.common.ports.stores import JobPage
+from frameloom.common.ports.stores import JobRow
 
 _PENDING = JobStatus.PENDING.value
 _OVER = [status.value for status in JobStatus if status.terminal]
-_WITHOUT_LOG = {"events": 0}
+_AS_LISTED = {"events": 0, "tasks.result": 0, "tasks.failure": 0}
 # created_at alone is not unique, and a page must not show a job twice.
 _OLDEST_FIRST = [("created_at", ASCENDING), ("_id", ASCENDING)]
+_BY_STATUS = [("tenant", ASCENDING), ("status", ASCENDING), *_OLDEST_FIRST]
+_CENSUS_BATCH = 500
 
 
 class MongoJobStore(Documents[JobDocument]):
@@ -30,9 +32,7 @@ class MongoJobStore(Documents[JobDocument]):
         """Creates the indexes that the queries below lean on."""
         with translated():
             await self._collection.create_index([("tenant", ASCENDING), *_OLDEST_FIRST])
-            await self._collection.create_index(
-                [("tenant", ASCENDING), ("status", ASCENDING), *_OLDEST_FIRST]
-            )
+            await self._collection.create_index(_BY_STATUS)
             await self._collection.create_index([("tenant", ASCENDING), ("updated_at", ASCENDING)])
             await self._collection.create_index([("status", ASCENDING), ("created_at", ASCENDING)])
             await self._collection.create_index(
@@ -47,23 +47,44 @@ class MongoJobStore(Documents[JobDocument]):
         with translated():
             await self._collection.insert_one(encode(job))
 
-    async def page(self, *, tenant: str, status: JobStatus | None, skip: int, limit: int) -> JobPage:
-        """A tenant's jobs, oldest first, without their event logs."""
-        condition: Bson = {"tenant": tenant, **({"status": status.value} if status else {})}
-        with translated():
-            total = await self._collection.count_documents(condition)
-            rows = await self._collection.find(
-                condition, _WITHOUT_LOG, sort=_OLDEST_FIRST, skip=skip, limit=limit
-            ).to_list()
-        return JobPage(tuple(decode(JobDocument, row) for row in rows), total)
+    async def between(
+        self,
+        *,
+        tenant: str,
+        status: JobStatus | None,
+        since: datetime,
+        before: datetime,
+        skip: int,
+        limit: int,
+    ) -> list[JobDocument]:
+        """A tenant's jobs that were created in this span, oldest first, as a list shows them.
 
-    async def queue_position(self, job: JobDocument) -> int:
-        """How many pending jobs were created before this one, plus one."""
+        The embedded database reads all that an index leads to before it sorts and cuts: without a span that
+        is bounded on both sides a page would cost it every job of the tenant. And of a span that includes
+        its end it loses the end, where the index goes on behind the field.
+        """
+        condition: Bson = {
+            "tenant": tenant,
+            **({"status": status.value} if status else {}),
+            "created_at": {"$gte": since, "$lt": before},
+        }
         with translated():
-            before = await self._collection.count_documents(
-                {"status": _PENDING, "created_at": {"$lt": job.created_at}}
-            )
-        return before + 1
+            rows = await self._collection.find(
+                condition, _AS_LISTED, sort=_OLDEST_FIRST, skip=skip, limit=limit
+            ).to_list()
+        return [decode(JobDocument, row) for row in rows]
+
+    async def census(self) -> AsyncIterator[list[JobRow]]:
+        """Every job of every tenant: MongoDB answers from the index alone."""
+        shown = {"tenant": 1, "status": 1, "created_at": 1}
+        with translated():
+            cursor = self._collection.find({}, shown, hint=_BY_STATUS, batch_size=_CENSUS_BATCH)
+            async with cursor:
+                while rows := await cursor.to_list(_CENSUS_BATCH):
+                    yield [
+                        JobRow(row["_id"], row["tenant"], JobStatus(row["status"]), row["created_at"])
+                        for row in rows
+                    ]
 
     async def relay_due(self, limit: int) -> list[JobDocument]:
         """Jobs with events that are not known to be in Kafka."""
