@@ -81,7 +81,7 @@ async def _measured(options: argparse.Namespace) -> None:
         print(f"video: 160x120, {options.seconds:g} s, 32 kB (or what it takes); pipeline {PIPELINES}")
         async with (
             stack.running(folder / "data", workers=options.workers, slots=options.slots) as running,
-            Client.connected(running.base_url) as client,
+            Client.connected(running.base_url, running.api_key) as client,
         ):
             first = await _single(client, video)
             rounds = [await _round(running, client, video, options.jobs) for _ in range(options.rounds)]
@@ -226,7 +226,7 @@ async def _profile(folder: Path, video: bytes, options: argparse.Namespace) -> N
     commands = profiling.commands(stack.SERVICES, out)
     async with (
         stack.running(folder, workers=1, slots=options.slots, commands=commands) as running,
-        Client.connected(running.base_url) as client,
+        Client.connected(running.base_url, running.api_key) as client,
     ):
         await _single(client, video)
         pids = {name: pid for name in stack.SERVICES if (pid := running.pids[name]) is not None}

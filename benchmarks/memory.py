@@ -58,7 +58,10 @@ async def _measured(options: argparse.Namespace) -> None:
     async with stack.folder(options.temp) as folder:
         tiny = tiny_clip(folder / "tiny.mp4")
         large = padded(tiny, folder / "large.mp4", int(options.gib * _GIB))
-        async with stack.running(folder / "data") as running, Client.connected(running.base_url) as client:
+        async with (
+            stack.running(folder / "data") as running,
+            Client.connected(running.base_url, running.api_key) as client,
+        ):
             # Models are loaded and modules imported on first use: that is no growth.
             warm = await client.submit(tiny.read_bytes(), "scene_detection,face_analysis")
             await client.ended(warm, _UPLOAD_SECONDS)

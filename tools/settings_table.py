@@ -28,7 +28,7 @@ from frameloom.common.settings import (
     MongoSettings,
     S3Settings,
 )
-from frameloom.gateway.settings import GatewaySettings, ViewerSettings
+from frameloom.gateway.settings import AuthSettings, GatewaySettings, ViewerSettings
 from frameloom.results.settings import ResultsSettings
 from frameloom.scheduler.settings import SchedulerSettings
 from frameloom.worker.settings import ModelSettings, WorkerSettings
@@ -46,6 +46,7 @@ CLASSES: tuple[type[BaseSettings], ...] = (
     FleetSettings,
     GatewaySettings,
     ViewerSettings,
+    AuthSettings,
     SchedulerSettings,
     WorkerSettings,
     ModelSettings,
@@ -98,7 +99,7 @@ MEANINGS = {
     "FRAMELOOM_FLEET_ANNOUNCE_EVERY_SECONDS": "How often a process says that it lives",
     "FRAMELOOM_FLEET_LIVE_WITHIN_SECONDS": "A process that is silent for longer counts as gone",
     "FRAMELOOM_GATEWAY_HOST": (
-        "Address to listen on. There are no API keys yet: whoever reaches it can use it"
+        "Address to listen on. Keys travel in the clear: beyond this host, put TLS in front"
     ),
     "FRAMELOOM_GATEWAY_MAX_UPLOAD_BYTES": "Largest media file; a larger one is refused with 413",
     "FRAMELOOM_GATEWAY_MAX_CONFIG_BYTES": "Largest form field, such as a job's configuration",

@@ -66,11 +66,12 @@ class Client:
 
     @classmethod
     @asynccontextmanager
-    async def connected(cls, base_url: str) -> AsyncIterator[Self]:
+    async def connected(cls, base_url: str, api_key: str) -> AsyncIterator[Self]:
         """A client whose stream is open: no event of a job sent from now on is missed."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=60)
+        headers = {"Authorization": f"Bearer {api_key}"}
         connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+        async with aiohttp.ClientSession(timeout=timeout, connector=connector, headers=headers) as session:
             client = cls(session, base_url)
             opened = asyncio.Event()
             listening = asyncio.create_task(client._listen(opened))

@@ -15,12 +15,14 @@ DEFAULT = Path(__file__).parents[2] / ".env"
 def fill(example: str) -> str:
     """Gives every empty variable of the example a value.
 
-    Hexadecimal digits only, so that a password needs no quoting in a URI, a shell or a YAML file.
+    Digits, letters, ``_`` and ``-`` only, so that none needs quoting in a URI, a shell or a YAML file.
     """
     password = secrets.token_hex(24)
     values = {
         "FRAMELOOM_S3_ACCESS_KEY": f"frameloom-{secrets.token_hex(4)}",
         "FRAMELOOM_S3_SECRET_KEY": secrets.token_hex(24),
+        "FRAMELOOM_AUTH_SECRET": secrets.token_hex(32),
+        "FRAMELOOM_AUTH_INITIAL_KEY": f"va_{secrets.token_urlsafe(32)}",
         "FRAMELOOM_MONGO_PASSWORD": password,
         "FRAMELOOM_MONGO_URI": f"mongodb://frameloom:{password}@mongo:27017/?replicaSet=rs0&authSource=admin",
     }
@@ -46,7 +48,10 @@ def main() -> int:
         return 1
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(fill(EXAMPLE.read_text(encoding="utf-8")))
-    sys.stdout.write(f"Wrote {path} (mode 600). Keep it out of version control.\n")
+    sys.stdout.write(
+        f"Wrote {path} (mode 600). Keep it out of version control.\n"
+        "FRAMELOOM_AUTH_INITIAL_KEY in it is the first API key, which allows everything.\n"
+    )
     return 0
 
 

@@ -90,9 +90,11 @@ async def test_up_serves_stops_and_keeps_its_data(
     up = await Up.start(tmp_path / "data")
     (ready,) = await up.lines_until_ready()
     url = ready.removeprefix("ready ")
+    key = (tmp_path / "data" / "api-key").read_text().strip()
+    assert key in (tmp_path / "data.err").read_text()
     code, out, err = await ran(
         "annotate", str(video), "--pipelines", "scene_detection", "--out", str(tmp_path / "out"),
-        "--server", url, "--json",
+        "--server", url, "--json", FRAMELOOM_API_KEY=key,
     )  # fmt: skip
     assert code == 0, err
     assert json.loads(out.splitlines()[-1])
@@ -105,13 +107,16 @@ async def test_up_serves_stops_and_keeps_its_data(
 
     up = await Up.start(tmp_path / "data")
     (ready,) = await up.lines_until_ready()
-    code, out, err = await ran("jobs", "--server", ready.removeprefix("ready "), "--json")
+    code, out, err = await ran(
+        "jobs", "--server", ready.removeprefix("ready "), "--json", FRAMELOOM_API_KEY=key
+    )
     assert code == 0, err
     (job,) = json.loads(out)["jobs"]
     assert job["status"] == "completed"
     code, _, err = await ran(
-        "results", job["id"], "--out", str(tmp_path / "again"), "--server", ready.removeprefix("ready ")
-    )
+        "results", job["id"], "--out", str(tmp_path / "again"), "--server", ready.removeprefix("ready "),
+        FRAMELOOM_API_KEY=key,
+    )  # fmt: skip
     assert code == 0, err
     assert json.loads((tmp_path / "again" / "tiny clip_scene_detection.json").read_text()) == written
     assert await up.end(number) == 0
@@ -156,7 +161,9 @@ async def test_faults_are_one_line_and_a_hint(shared: Deployment, tmp_path: Path
         (("watch", "nobody"), 4),
     ]
     for arguments, expected in cases:
-        code, out, err = await ran(*arguments, FRAMELOOM_SERVER=shared.base_url)
+        code, out, err = await ran(
+            *arguments, FRAMELOOM_SERVER=shared.base_url, FRAMELOOM_API_KEY=shared.api_key
+        )
         assert code == expected, (arguments, code, err)
         assert out == ""
         assert "Traceback" not in err

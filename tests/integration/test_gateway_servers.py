@@ -41,7 +41,7 @@ async def test_a_client_that_goes_away_in_a_large_upload_leaves_nothing(
                 under_way.set()
             yield BLOCK
 
-    async with aiohttp.ClientSession() as http:
+    async with shared.new_session() as http:
         sending = asyncio.create_task(
             http.post(f"{shared.base_url}/api/v1/jobs/", data=upload(video, endless()))
         )
@@ -98,7 +98,7 @@ async def test_an_upload_in_flight_is_finished_before_the_end(deployment: Deploy
         for _ in range(40):
             yield BLOCK
 
-    async with aiohttp.ClientSession() as http:
+    async with deployment.new_session() as http:
         stream = await http.get(f"{deployment.base_url}/api/v1/events/stream")
         assert stream.status == 200
         sending = asyncio.create_task(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import sys
 import uuid
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ class Deployment:
 
     Attributes:
         environment: Of its services.
+        api_key: Allows everything; its own session sends it.
     """
 
     def __init__(self, ground: Ground, folder: Path, overrides: Mapping[str, str] | None = None) -> None:
@@ -37,6 +39,7 @@ class Deployment:
         self._folder = folder
         self._processes: dict[str, ChildProcess] = {}
         self._port: int | None = None
+        self.api_key = f"va_{secrets.token_urlsafe(32)}"
         self.session: aiohttp.ClientSession | None = None
         self.environment = {
             **{key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ},
@@ -50,6 +53,8 @@ class Deployment:
             "FRAMELOOM_WORKER_CACHE_DIR": str(folder / "cache"),
             "FRAMELOOM_WORKER_EXTRA_PIPELINES": "support.pipelines:Gated,support.pipelines:Crashing",
             "FRAMELOOM_LOG_FORMAT": "json",
+            "FRAMELOOM_AUTH_SECRET": secrets.token_hex(32),
+            "FRAMELOOM_AUTH_INITIAL_KEY": self.api_key,
             "PYTHONPATH": os.pathsep.join(filter(None, (str(_TESTS), os.environ.get("PYTHONPATH")))),
             **(overrides or {}),
         }
@@ -115,8 +120,12 @@ class Deployment:
     def http(self) -> aiohttp.ClientSession:
         """A client session, closed with the deployment."""
         if self.session is None:
-            self.session = aiohttp.ClientSession()
+            self.session = self.new_session()
         return self.session
+
+    def new_session(self, api_key: str | None = None) -> aiohttp.ClientSession:
+        """A client session of the test's own, with another key if one is given; the test closes it."""
+        return aiohttp.ClientSession(headers={"Authorization": f"Bearer {api_key or self.api_key}"})
 
     async def get(self, path: str) -> dict[str, Any]:
         """A GET that must answer 200."""

@@ -28,7 +28,7 @@ SERVICES = {
     "worker-gpu": "pipeline-worker",
 }
 SERVERS = {"kafka", "mongo", "s3"}
-SECRET_NAME = re.compile(r"PASSWORD|SECRET|ACCESS_KEY|TOKEN|USER$|URI$")
+SECRET_NAME = re.compile(r"PASSWORD|SECRET|ACCESS_KEY|INITIAL_KEY|TOKEN|USER$|URI$")
 VARIABLE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>\w+)(?:(?P<rule>:?[-?])(?P<rest>[^}]*))?\})")
 OF_OTHERS = {"TMPDIR", "NVIDIA_DRIVER_CAPABILITIES"}
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,8 +17,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from frameloom.local.errors import PortInUseError
+from frameloom.local.access import LocalAccess
+from frameloom.local.errors import EmbeddedStackError, PortInUseError
 from frameloom.local.health import SERVICES, missing_services
+from frameloom.local.servers.directory import DataDirectory
 from frameloom.local.supervisor import GaveUpError, RestartPolicy
 from frameloom.local.up import Stack, UpOptions, up
 
@@ -59,9 +62,37 @@ async def test_stack_is_ready_and_leaves_nothing(tmp_path: Path) -> None:
         }
         assert all(pids.values())
         assert stack.base_url.startswith("http://127.0.0.1:")
+        key = tmp_path / "data" / "api-key"
+        assert key.read_text() == f"{stack.api_key}\n"
+        assert re.fullmatch(r"va_[A-Za-z0-9_-]{43}", stack.api_key)
+        for kept in (key, tmp_path / "data" / "auth-secret"):
+            assert kept.stat().st_mode & 0o777 == 0o600
     assert not any(psutil.pid_exists(pid) for pid in pids.values() if pid)
     assert all((tmp_path / "beats" / f"{name}.ended").exists() for name in SERVICES)
     assert "scheduler  | scheduler is up" in (tmp_path / "data" / "logs" / "stack.log").read_text()
+
+
+def test_the_key_and_the_secret_of_a_stack_stay_the_same(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    first = LocalAccess.of(directory, {})
+    again = LocalAccess.of(directory, {})
+    assert first.fresh
+    assert first.api_key in first.first_words()
+    assert (again.fresh, again.first_words()) == (False, "")
+    assert first.environment() == again.environment()
+
+
+def test_a_key_of_the_users_own_is_kept_for_clients(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    given = {"FRAMELOOM_AUTH_INITIAL_KEY": "va_" + "x" * 43, "FRAMELOOM_AUTH_SECRET": "s" * 40}
+    assert LocalAccess.of(directory, given).environment() == given
+    assert (tmp_path / "api-key").read_text().strip() == given["FRAMELOOM_AUTH_INITIAL_KEY"]
+
+
+def test_a_key_that_can_not_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "api-key").mkdir()
+    with pytest.raises(EmbeddedStackError, match="api-key can not be read"):
+        LocalAccess.of(DataDirectory(tmp_path), {})
 
 
 async def test_killed_parts_come_back(tmp_path: Path) -> None:
@@ -126,7 +157,10 @@ async def test_up_prints_one_line_and_ends_on_a_signal(tmp_path: Path, number: s
     os.killpg(process.pid, number)
     async with asyncio.timeout(40):
         rest, errors = await process.communicate()
-    assert (process.returncode, rest, errors) == (0, b"", b"")
+    assert (process.returncode, rest) == (0, b"")
+    key = (tmp_path / "data" / "api-key").read_text().strip()
+    assert f"    {key}\n".encode() in errors
+    assert str(tmp_path / "data" / "api-key").encode() in errors
     assert not any(child.is_running() for child in children)
 
 
@@ -149,7 +183,9 @@ async def test_only_servers_prints_the_variables(tmp_path: Path) -> None:
     async with asyncio.timeout(60):
         while (line := await process.stdout.readline()) not in {b"ready servers\n", b""}:
             lines.append(line)
-    assert len(lines) >= 9
+    assert len(lines) >= 11
+    key = (tmp_path / "data" / "api-key").read_bytes().strip()
+    assert b"export FRAMELOOM_AUTH_INITIAL_KEY=" + key + b"\n" in lines
     assert all(line.startswith(b"export FRAMELOOM_") for line in lines)
     process.send_signal(signal.SIGINT)
     with contextlib.suppress(ProcessLookupError):

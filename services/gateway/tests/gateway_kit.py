@@ -15,8 +15,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from frameloom.common.adapters.memory import (
     MemoryFleetStore,
     MemoryJobStore,
+    MemoryKeyStore,
     MemoryObjectStore,
     MemoryPublisher,
+    MemorySecretStore,
     MemoryTaskStore,
 )
 from frameloom.common.clock import ManualClock
@@ -34,10 +36,16 @@ from frameloom.common.machines.transition import Change
 from frameloom.common.pipelines import Output, PipelineInfo
 from frameloom.common.relay import JobRelay
 from frameloom.gateway.app import Ports, application
+from frameloom.gateway.services.access import Access
 from frameloom.gateway.services.live import LiveEvents
 from frameloom.gateway.services.tally import Tally
-from frameloom.gateway.settings import GatewaySettings, Settings, ViewerSettings
+from frameloom.gateway.settings import AuthSettings, GatewaySettings, Settings, ViewerSettings
 
+KEY = f"va_{'k' * 43}"
+"""The operator's key, which allows everything; the client of :class:`Gateway` sends it."""
+KEY_LINE = f"Authorization: Bearer {KEY}\r\n".encode()
+"""The same for a request that is written by hand."""
+SECRET = "a secret of the tests, which is long enough"
 MP4 = b"\x00\x00\x00\x20ftypisom" + b"\0" * 5000
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -89,17 +97,20 @@ class HeardJobStore(MemoryJobStore):
 
 @dataclass
 class Gateway:
-    """A gateway over ports in memory, and a client of it."""
+    """A gateway over ports in memory, and a client of it that has a key with every scope."""
 
     settings: GatewaySettings = field(default_factory=lambda: GatewaySettings(max_upload_bytes=100_000))
     clock: ManualClock = field(default_factory=ManualClock)
     viewer: ViewerSettings = field(default_factory=ViewerSettings)
+    auth: AuthSettings = field(default_factory=lambda: AuthSettings(secret=SECRET, initial_key=KEY))
 
     def __post_init__(self) -> None:
         self.jobs = HeardJobStore(self.clock)
         self.tally = self.jobs.tally = Tally(self.jobs, self.clock)
         self.tasks = MemoryTaskStore(self.clock)
         self.fleet = MemoryFleetStore(self.clock, 10.0)
+        self.keys = MemoryKeyStore(self.clock)
+        self.secrets = MemorySecretStore()
         self.objects = MemoryObjectStore()
         self.published = MemoryPublisher()
         self.hub = LiveEvents(queue_size=self.settings.stream_queue, max_streams=self.settings.max_streams)
@@ -113,6 +124,8 @@ class Gateway:
             jobs=self.jobs,
             tasks=self.tasks,
             fleet=self.fleet,
+            keys=self.keys,
+            secrets=self.secrets,
             objects=self.objects,
             uploads=self.objects,
             relay=relay,
@@ -124,9 +137,26 @@ class Gateway:
         await self.fleet.offer([offer("scene_detection"), offer("face_analysis")])
         await self.fleet.offer([offer("broken", available=False, reason="its model is missing")])
         await self.announce("worker", Service.WORKER, pipelines=("scene_detection",))
-        app = application(Settings(gateway=self.settings, viewer=self.viewer), ports)
-        async with relay.running(), TestClient(TestServer(app)) as self.client:
+        self.access = await Access.opened(self.auth, self.keys, self.secrets, self.clock)
+        settings = Settings(
+            gateway=self.settings,
+            viewer=self.viewer,
+            auth=self.auth,
+        )
+        app = application(settings, ports, self.access)
+        sent = {"Authorization": f"Bearer {KEY}"}
+        async with (
+            relay.running(),
+            self.access.ring.running(),
+            TestClient(TestServer(app), headers=sent) as self.client,
+        ):
             yield self
+
+    @asynccontextmanager
+    async def stranger(self) -> AsyncIterator[aiohttp.ClientSession]:
+        """A client that sends no key by itself."""
+        async with aiohttp.ClientSession(self.client.make_url("/")) as session:
+            yield session
 
     async def announce(self, name: str, service: Service, **facts: Any) -> None:
         await self.fleet.announce(

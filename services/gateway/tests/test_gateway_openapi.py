@@ -14,6 +14,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 REFERENCE = Path(__file__).parents[4] / "shared" / "reference" / "videoannotator-openapi-1.3.0.json"
 
+LOCKED = {"events_stream_api_v1_events_stream_get"}
+"""Open in the reference; here they tell of jobs, so they need a key."""
+
 
 @pytest.fixture
 async def gateway() -> AsyncIterator[Gateway]:
@@ -38,7 +41,18 @@ async def test_every_operation_tells_its_failures(document: Any) -> None:
             if operation.get("parameters") or "requestBody" in operation:
                 assert "422" in operation["responses"], (method, path)
     posted = document["paths"]["/api/v1/jobs/"]["post"]["responses"]
-    assert set(posted) == {"200", "201", "400", "408", "413", "415", "422", "500", "503"}
+    assert set(posted) == {*("200", "201", "400", "401", "403", "408", "413", "415", "422", "500", "503")}
+
+
+async def test_operations_with_a_scope_ask_for_a_key(document: Any) -> None:
+    assert document["components"]["securitySchemes"] == {"HTTPBearer": {"type": "http", "scheme": "bearer"}}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            asked = "security" in operation
+            assert asked == ({"401", "403"} <= set(operation["responses"])), (method, path)
+            if asked:
+                assert operation["security"] == [{"HTTPBearer": []}]
+    assert "security" not in document["paths"]["/api/v1/health"]["get"]
 
 
 @pytest.mark.skipif(not REFERENCE.exists(), reason="the reference document is not beside this checkout")
@@ -52,6 +66,7 @@ async def test_names_are_those_of_the_reference(document: Any) -> None:
             assert operation["operationId"] == known["operationId"]
             assert operation.get("tags") == known.get("tags")
             assert operation["summary"] == known["summary"]
+            assert operation.get("security") == known.get("security") or operation["operationId"] in LOCKED
             names = {parameter["name"] for parameter in operation.get("parameters", [])}
             assert names >= {parameter["name"] for parameter in known.get("parameters", [])}
             assert set(operation["responses"]) >= set(known["responses"])

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from gateway_kit import MP4, Gateway, form, soon
+from gateway_kit import KEY_LINE, MP4, Gateway, form, soon
 
 from frameloom.common.background import set_within
 from frameloom.common.documents import JobDocument
@@ -138,7 +138,8 @@ async def test_a_length_over_the_limit_is_refused_before_the_body_is_sent(gatewa
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.client.port)
     writer.write(
         b"POST /api/v1/jobs/ HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=B\r\n"
-        b"Content-Length: 99999999999\r\nExpect: 100-continue\r\n\r\n"
+        + KEY_LINE
+        + b"Content-Length: 99999999999\r\nExpect: 100-continue\r\n\r\n"
     )
     async with asyncio.timeout(5):
         assert (await reader.readline()).split()[1] == b"413"
@@ -161,7 +162,11 @@ async def test_a_client_that_goes_away_leaves_nothing(gateway: Gateway) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", gateway.client.port)
     writer.write(
         b"POST /api/v1/jobs/ HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=B\r\n"
-        b"Content-Length: 90000\r\n\r\n" + FILE_HEAD + b"\r\n" + MP4 * 4
+        + KEY_LINE
+        + b"Content-Length: 90000\r\n\r\n"
+        + FILE_HEAD
+        + b"\r\n"
+        + MP4 * 4
     )
     for _ in range(20):  # the reader of forms hands out a piece when the next one comes
         writer.write(bytes(1000))
@@ -179,7 +184,11 @@ async def test_a_client_that_falls_silent_is_told() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.client.port)
         writer.write(
             b"POST /api/v1/jobs/ HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=B\r\n"
-            b"Content-Length: 90000\r\n\r\n" + FILE_HEAD + b"\r\n" + MP4
+            + KEY_LINE
+            + b"Content-Length: 90000\r\n\r\n"
+            + FILE_HEAD
+            + b"\r\n"
+            + MP4
         )
         async with asyncio.timeout(5):
             assert (await reader.readline()).split()[1] == b"408"

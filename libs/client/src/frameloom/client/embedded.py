@@ -29,6 +29,10 @@ class RunningStack(Protocol):
     def base_url(self) -> str:
         """The gateway's address."""
 
+    @property
+    def api_key(self) -> str:
+        """A key with which the gateway allows everything."""
+
     async def failed(self) -> None:
         """Waits until a part can not be kept alive, and raises why."""
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
+from frameloom.local.access import LocalAccess
 from frameloom.local.errors import EmbeddedStackError, PortInUseError
 from frameloom.local.health import ask, missing_services, wait_until_healthy
 from frameloom.local.options import UpOptions
@@ -33,7 +34,10 @@ class Stack:
 
     Attributes:
         servers: The embedded servers.
+        access: How to get into the gateway; known once the stack was started.
     """
+
+    access: LocalAccess
 
     def __init__(self, options: UpOptions, *, terminal: LogSink | None = None) -> None:
         self.options = options
@@ -56,6 +60,11 @@ class Stack:
         """The process ids of all parts by name; None for one that is not running."""
         return {unit.name: unit.pid for unit in self._units()}
 
+    @property
+    def api_key(self) -> str:
+        """A key with which the gateway allows everything."""
+        return self.access.api_key
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self
@@ -77,6 +86,7 @@ class Stack:
         self.servers.open()
         self._port = self.options.port or self.servers.gateway_port
         try:
+            self.access = LocalAccess.of(self.servers.directory, {**os.environ, **self.options.environment})
             supervisor = self._supervisor = Supervisor(self._open_log(), self.options.restart)
             boot = asyncio.create_task(self._boot(supervisor))
             await self._unless_failed(boot, supervisor)
@@ -173,6 +183,7 @@ class Stack:
             "PYTHONUNBUFFERED": "1",
             "FRAMELOOM_LOG_FORMAT": self.options.log_format,
             **self.servers.environment(),
+            **self.access.environment(),
             "FRAMELOOM_GATEWAY_HOST": self.options.host,
             "FRAMELOOM_GATEWAY_PORT": str(self._port),
             "FRAMELOOM_WORKER_CACHE_DIR": str(self.servers.directory.root / "cache"),

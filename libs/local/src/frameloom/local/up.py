@@ -32,13 +32,14 @@ async def up(
 ) -> int:
     """Runs the stack until SIGINT, SIGTERM or SIGHUP, or until a part can not be kept alive.
 
-    Prints one line ``ready URL`` when every part answers; with ``only_servers`` the variables as ``export``
-    lines and then ``ready servers``. A second signal kills what has not ended yet.
+    Prints one line ``ready URL`` when every part answers, and at the first start, on standard error, the API
+    key that was made for it; with ``only_servers`` the variables as ``export`` lines, then ``ready servers``.
+    A second signal kills what has not ended yet.
 
     Args:
         options: What to run and where.
         stdout: Gets what is printed; standard output when not given.
-        stderr: Gets the reason of a failure; standard error when not given.
+        stderr: Gets the key of a first start, and the reason of a failure; standard error when not given.
         terminal: Takes the logs of the services; a ``TerminalSink`` on standard error when not given.
 
     Returns:
@@ -46,7 +47,7 @@ async def up(
     """
     stack = Stack(options, terminal=terminal)
     asked = _Asked(stack)
-    run = asyncio.create_task(_run(stack, stdout or sys.stdout))
+    run = asyncio.create_task(_run(stack, stdout or sys.stdout, stderr or sys.stderr))
     asked.install(run)
     try:
         await run
@@ -63,11 +64,16 @@ async def up(
     return 0
 
 
-async def _run(stack: Stack, stdout: TextIO) -> None:
+async def _run(stack: Stack, stdout: TextIO, stderr: TextIO) -> None:
     async with stack:
+        stderr.write(stack.access.first_words())
+        stderr.flush()
         lines = f"ready {stack.base_url}\n"
         if stack.options.only_servers:
-            lines = export_lines(stack.servers.environment()) + "ready servers\n"
+            lines = (
+                export_lines({**stack.servers.environment(), **stack.access.environment()})
+                + "ready servers\n"
+            )
         stdout.write(lines)
         stdout.flush()
         await stack.failed()

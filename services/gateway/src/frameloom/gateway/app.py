@@ -12,14 +12,21 @@ from aiohttp import web
 
 from frameloom.common import __version__
 from frameloom.common.adapters.kafka import Consumption, Kafka
-from frameloom.common.adapters.mongo import Mongo, MongoFleetStore, MongoJobStore, MongoTaskStore
+from frameloom.common.adapters.mongo import (
+    Mongo,
+    MongoFleetStore,
+    MongoJobStore,
+    MongoKeyStore,
+    MongoSecretStore,
+    MongoTaskStore,
+)
 from frameloom.common.adapters.s3 import S3ObjectStore
 from frameloom.common.clock import Clock, SystemClock
 from frameloom.common.documents import Liveness, Service
 from frameloom.common.errors import BrokerUnavailableError, ConfigurationError
 from frameloom.common.events import Event
 from frameloom.common.ports.objects import ObjectStore
-from frameloom.common.ports.stores import FleetStore, JobStore, TaskStore
+from frameloom.common.ports.stores import FleetStore, JobStore, KeyStore, SecretStore, TaskStore
 from frameloom.common.relay import JobRelay
 from frameloom.common.service import Announcer, Shutdown
 from frameloom.common.settings import FleetSettings, KafkaSettings, MongoSettings, S3Settings, load
@@ -32,12 +39,12 @@ from frameloom.gateway.http.cors import Cors
 from frameloom.gateway.http.docs import add_docs
 from frameloom.gateway.http.draining import IN_FLIGHT
 from frameloom.gateway.http.forms import FormReader
+from frameloom.gateway.http.guard import Guard
 from frameloom.gateway.http.openapi import document
 from frameloom.gateway.http.server import build
-from frameloom.gateway.http.typed import Operation
 from frameloom.gateway.http.viewer import ViewerCopy, add_viewer
 from frameloom.gateway.routes import Handlers, operations
-from frameloom.gateway.services.caller import Caller
+from frameloom.gateway.services.access import Access
 from frameloom.gateway.services.catalogue import Catalogue
 from frameloom.gateway.services.health import HealthService, Probe
 from frameloom.gateway.services.jobs import JobService
@@ -70,6 +77,8 @@ class Ports:
     jobs: JobStore
     tasks: TaskStore
     fleet: FleetStore
+    keys: KeyStore
+    secrets: SecretStore
     objects: ObjectStore
     uploads: ObjectStore
     relay: JobRelay
@@ -79,8 +88,8 @@ class Ports:
     probes: Mapping[str, Probe]
 
 
-def application(settings: Settings, ports: Ports) -> web.Application:
-    """The whole API over these ports, its documentation, and the viewer.
+def application(settings: Settings, ports: Ports, access: Access) -> web.Application:
+    """The whole API over these ports for those who have access, its documentation, and the viewer.
 
     Raises:
         ConfigurationError: The viewer's folder holds none.
@@ -89,7 +98,7 @@ def application(settings: Settings, ports: Ports) -> web.Application:
     own = settings.gateway
     app = build(
         table,
-        identify=_everyone,
+        identify=Guard(access),
         forms=FormReader(
             file_field="video",
             max_file_bytes=own.max_upload_bytes,
@@ -127,7 +136,9 @@ async def main(shutdown: Shutdown) -> None:
         await stack.enter_async_context(kafka.running())
         await stack.enter_async_context(ports.tally.running())
         await stack.enter_async_context(ports.relay.running())
-        app = application(settings, ports)
+        access = await Access.opened(settings.auth, ports.keys, ports.secrets, ports.clock)
+        await stack.enter_async_context(access.ring.running())
+        app = application(settings, ports, access)
         runner = await _listening(app, own)
         stack.push_async_callback(runner.cleanup)
         announcer = Announcer(ports.fleet, load(FleetSettings), Service.GATEWAY, ports.clock)
@@ -174,9 +185,10 @@ async def _ports(stack: AsyncExitStack, settings: GatewaySettings, kafka: Kafka,
     objects = await stack.enter_async_context(S3ObjectStore.connected(s3))
     uploading = s3.model_copy(update={"threads": settings.max_concurrent_uploads})
     uploads = await stack.enter_async_context(S3ObjectStore.connected(uploading))
-    jobs, tasks, clock = MongoJobStore(mongo), MongoTaskStore(mongo), SystemClock()
+    jobs, tasks, keys = MongoJobStore(mongo), MongoTaskStore(mongo), MongoKeyStore(mongo)
+    clock = SystemClock()
     fleet = MongoFleetStore(mongo, load(FleetSettings).live_within_seconds)
-    for store in (jobs, tasks, fleet):
+    for store in (jobs, tasks, fleet, keys):
         await store.create_indexes()
 
     async def broker_answers() -> None:
@@ -187,6 +199,8 @@ async def _ports(stack: AsyncExitStack, settings: GatewaySettings, kafka: Kafka,
         jobs=jobs,
         tasks=tasks,
         fleet=fleet,
+        keys=keys,
+        secrets=MongoSecretStore(mongo),
         objects=objects,
         uploads=uploads,
         relay=JobRelay(jobs, kafka, kafka.topics.events),
@@ -233,8 +247,3 @@ async def _hear(hub: LiveEvents, tally: Tally, event: Event) -> None:
     """Counts before it tells: who asks for the list upon an event finds it there."""
     await tally.heard(event)
     await hub.handle(event)
-
-
-async def _everyone(_: web.Request, __: Operation) -> Caller:
-    """Without keys there is one tenant."""
-    return Caller()

@@ -13,6 +13,7 @@ from frameloom.client.mode import MODE
 
 if TYPE_CHECKING:
     from frameloom.client.annotating import Order
+    from frameloom.client.embedded import RunningStack
     from frameloom.client.render.display import Display
     from frameloom.client.reports import Report
 
@@ -86,7 +87,7 @@ async def _embedded(order: Order, data: Path, workers: int, *, keep: bool) -> li
             with display.choose(as_json=MODE.json) as shown:
                 shown.step("starting the embedded stack")
                 stack = await held.enter_async_context(embedded(data, workers=workers))
-                work = _on_stack(stack.base_url, order, shown)
+                work = _on_stack(stack, order, shown)
                 reports = await while_up(stack, work, data)
             _tell(reports, order)
             if keep:
@@ -98,11 +99,11 @@ async def _embedded(order: Order, data: Path, workers: int, *, keep: bool) -> li
     return reports
 
 
-async def _on_stack(url: str, order: Order, shown: Display) -> list[Report]:
+async def _on_stack(stack: RunningStack, order: Order, shown: Display) -> list[Report]:
     from frameloom.client.annotating import Annotation
     from frameloom.client.api import AsyncClient
 
-    async with AsyncClient(url) as client:
+    async with AsyncClient(stack.base_url, api_key=stack.api_key) as client:
         annotation = Annotation(client, order, shown)
         try:
             return await annotation.run()

@@ -1,7 +1,8 @@
-"""The documents that MongoDB owns: jobs, tasks, and the fleet's announcements."""
+"""The documents that MongoDB owns: jobs, tasks, API keys, and the fleet's announcements."""
 
 from frameloom.common.documents.fleet import FleetMember, Liveness, PipelineOffer, Service
 from frameloom.common.documents.job import JobDocument, JobEvent, JobStatus, MediaRef, TaskSummary
+from frameloom.common.documents.key import ApiKey, KeyLimits
 from frameloom.common.documents.task import (
     Artefact,
     Attempt,
@@ -15,6 +16,7 @@ from frameloom.common.documents.task import (
 )
 
 __all__ = [
+    "ApiKey",
     "Artefact",
     "Attempt",
     "Failure",
@@ -23,6 +25,7 @@ __all__ = [
     "JobDocument",
     "JobEvent",
     "JobStatus",
+    "KeyLimits",
     "Liveness",
     "MediaRef",
     "Outcome",

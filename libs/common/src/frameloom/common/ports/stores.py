@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from frameloom.common.documents import (
+    ApiKey,
     FleetMember,
     JobDocument,
     JobStatus,
@@ -155,4 +156,48 @@ class FleetStore(Protocol):
 
     async def offers(self) -> list[PipelineOffer]:
         """Every pipeline that was ever offered, by name."""
+        ...
+
+
+class KeyStore(Protocol):
+    """The API keys."""
+
+    async def insert(self, key: ApiKey) -> bool:
+        """Stores a new key. False: there is one of this id or of this hash already; nothing was written."""
+        ...
+
+    async def get(self, key_id: str) -> ApiKey | None:
+        """The key, or None."""
+        ...
+
+    async def find(self, hashes: Sequence[str]) -> ApiKey | None:
+        """The key that has one of these hashes."""
+        ...
+
+    async def of_tenant(self, tenant: str | None) -> list[ApiKey]:
+        """A tenant's keys, oldest first; None: everybody's."""
+        ...
+
+    async def any(self) -> bool:
+        """Whether there is a key at all, working or not."""
+        ...
+
+    async def apply(self, change: Change[ApiKey]) -> ApiKey | None:
+        """Writes a change if the key is still as it was. None: it is not; decide again."""
+        ...
+
+    async def touch(self, key_id: str, used_at: datetime, every_seconds: float) -> None:
+        """Notes a use, unless one was noted less than this long before. No new revision."""
+        ...
+
+
+class SecretStore(Protocol):
+    """What the server made up for itself and has to find again."""
+
+    async def ensure(self, name: str, value: str) -> str:
+        """Stores a value under a name that has none, and answers what stands there now."""
+        ...
+
+    async def get(self, name: str) -> str | None:
+        """What stands there."""
         ...

@@ -1,4 +1,4 @@
-"""The data directory of an embedded stack: its lock, its addresses, its credentials, its logs."""
+"""The data directory of an embedded stack: its lock, its addresses, its credentials and keys, its logs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,38 @@ class DataDirectory:
         self._write("credentials.json", {"access_key": drawn.access_key, "secret_key": drawn.secret_key})
         return drawn
 
+    def secret(self, name: str, make: Callable[[], str]) -> tuple[str, bool]:
+        """A secret kept as a file of its own, which its owner alone may read.
+
+        Args:
+            name: Of the file.
+            make: Gives the secret where there is no file yet.
+
+        Returns:
+            The secret, and whether it was made just now.
+
+        Raises:
+            EmbeddedStackError: The file can not be read.
+        """
+        path = self.root / name
+        try:
+            if kept := path.read_text(encoding="utf-8").strip():
+                return kept, False
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError) as error:
+            raise EmbeddedStackError(
+                f"{path} can not be read: {getattr(error, 'strerror', None) or error}",
+                hint="Make it readable, or remove it: then a new one is made.",
+            ) from error
+        made = make()
+        self.keep(name, made)
+        return made, True
+
+    def keep(self, name: str, secret: str) -> None:
+        """Writes such a file."""
+        self._put(name, f"{secret}\n")
+
     def load_ports(self) -> dict[str, int]:
         """The ports of the last run."""
         return {name: port for name, port in self._read("ports.json").items() if isinstance(port, int)}
@@ -118,12 +151,15 @@ class DataDirectory:
         return value if isinstance(value, dict) else {}
 
     def _write(self, name: str, value: object) -> None:
+        self._put(name, json.dumps(value))
+
+    def _put(self, name: str, text: str) -> None:
         path = self.root / f".{name}.new"
         path.unlink(missing_ok=True)
         with os.fdopen(
             os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
         ) as file:
-            json.dump(value, file)
+            file.write(text)
         path.replace(self.root / name)
 
 

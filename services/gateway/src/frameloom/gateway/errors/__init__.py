@@ -1,5 +1,6 @@
 """The errors that only the gateway raises, beside those of ``frameloom.common``: one module a subject."""
 
+from frameloom.gateway.errors.access import ForbiddenError, NotAuthenticatedError, UnauthorizedError
 from frameloom.gateway.errors.jobs import (
     JobAlreadyCompletedError,
     ResultFileNotFoundError,
@@ -26,15 +27,18 @@ from frameloom.gateway.errors.viewer import ViewerNotFoundError
 
 __all__ = [
     "BusyError",
+    "ForbiddenError",
     "InvalidConfigError",
     "InvalidRequestError",
     "JobAlreadyCompletedError",
+    "NotAuthenticatedError",
     "PayloadTooLargeError",
     "PipelineNotFoundError",
     "PipelineUnavailableError",
     "RangeNotSatisfiableError",
     "RequestInvalidError",
     "ResultFileNotFoundError",
+    "UnauthorizedError",
     "UnknownPipelineError",
     "UnsupportedMediaError",
     "UploadAbortedError",

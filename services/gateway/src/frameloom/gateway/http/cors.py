@@ -8,7 +8,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 _METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
-_EXPOSED = "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Location, Retry-After"
+_EXPOSED = (
+    "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Location, Retry-After, "
+    "WWW-Authenticate"
+)
 _MAX_AGE_SECONDS = 600
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from frameloom.common.errors import FrameloomError, TransientError
+from frameloom.gateway.errors import ForbiddenError, NotAuthenticatedError, UnauthorizedError
 from frameloom.gateway.http.files import FileDownload
 from frameloom.gateway.http.sse import EventStream
 from frameloom.gateway.http.typed import Operation, Parameter, Source, parameters_of, returned_by
@@ -29,6 +30,7 @@ _FILE_HEADERS: Json = {
     "Accept-Ranges": {"schema": {"type": "string"}},
 }
 _ALWAYS: tuple[type[FrameloomError], ...] = (TransientError, FrameloomError)
+_SECURITY_SCHEMES: Json = {"HTTPBearer": {"type": "http", "scheme": "bearer"}}
 _BINARY: Json = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 
 
@@ -53,7 +55,7 @@ def document(operations: Sequence[Operation], *, title: str, version: str, descr
         "openapi": "3.1.0",
         "info": {"title": title, "version": version, "description": description},
         "paths": dict(paths),
-        "components": {"schemas": schemas["$defs"]},
+        "components": {"schemas": schemas["$defs"], "securitySchemes": _SECURITY_SCHEMES},
     }
 
 
@@ -80,6 +82,8 @@ def _operation(operation: Operation, parameters: list[Parameter]) -> Json:
             schema = {"$ref": _REF.format(model=parameter.kind.__name__)}
             shown["requestBody"] = {"required": True, "content": {kind: {"schema": schema}}}
     shown["responses"] = _responses(operation, parameters)
+    if operation.scope is not None:
+        shown["security"] = [{scheme: [] for scheme in _SECURITY_SCHEMES}]
     return shown
 
 
@@ -104,13 +108,21 @@ def _parameters(parameter: Parameter) -> list[Json]:
 def _responses(operation: Operation, parameters: list[Parameter]) -> Json:
     responses = _success(operation)
     by_status: dict[int, list[type[FrameloomError]]] = defaultdict(list)
-    for kind in (*operation.errors, *_ALWAYS):
+    for kind in (*operation.errors, *_refusals(operation), *_ALWAYS):
         by_status[kind.status].append(kind)
     for status, kinds in sorted(by_status.items()):
         responses[str(status)] = _failure(operation, kinds)
     if any(parameter.source is not Source.CALLER for parameter in parameters):
         responses["422"] = _UNPROCESSABLE
     return responses
+
+
+def _refusals(operation: Operation) -> tuple[type[FrameloomError], ...]:
+    """How the guard may answer."""
+    if operation.scope is None:
+        return ()
+    strict = (NotAuthenticatedError,) if operation.strict else ()
+    return (UnauthorizedError, *strict, ForbiddenError)
 
 
 def _failure(operation: Operation, kinds: list[type[FrameloomError]]) -> Json:

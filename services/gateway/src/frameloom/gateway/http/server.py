@@ -41,7 +41,7 @@ def build(
 
 
 def _add(app: web.Application, operation: Operation, binder: Binder, forms: FormReader) -> None:
-    expect = partial(_continue, forms) if binder.form else None
+    expect = partial(_continue, forms, binder) if binder.form else None
     paths = {operation.path: operation.status}
     if operation.slashless_status is not None:
         paths[operation.path.rstrip("/")] = operation.slashless_status
@@ -79,9 +79,11 @@ async def _sign(_: web.Request, response: web.StreamResponse) -> None:
     response.headers["Server"] = "frameloom"  # the versions of what is below are nobody's business
 
 
-async def _continue(forms: FormReader, request: web.Request) -> web.StreamResponse | None:
+async def _continue(forms: FormReader, binder: Binder, request: web.Request) -> web.StreamResponse | None:
     """Tells a client that asks beforehand not to send a body that would be refused."""
     if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
+        if not await binder.lets_in(request):
+            return None  # the usual way then answers why
         if (refusal := forms.refusal(request)) is not None:
             response = error_response(refusal)
             response.force_close()

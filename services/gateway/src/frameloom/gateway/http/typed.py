@@ -21,6 +21,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from frameloom.common.errors import FrameloomError
 from frameloom.gateway.errors import PayloadTooLargeError, RequestInvalidError
 from frameloom.gateway.services.caller import Caller, Scope
+from frameloom.gateway.services.tokens import Purpose
 
 T = TypeVar("T")
 _MAX_BODY_BYTES = 1024 * 1024
@@ -78,6 +79,7 @@ class Operation:
         slashless_status: The path without its last slash answers too, with this status.
         scope: What the caller's key must allow; None: open to everybody, with or without a key.
         strict: Without a key it is answered 403 ``Not authenticated`` instead of 401, as the original does.
+        token: Purpose of the short-lived tokens that may come as ``?token=`` in the place of a key.
     """
 
     method: str
@@ -92,6 +94,7 @@ class Operation:
     slashless_status: int | None = None
     scope: Scope | None = None
     strict: bool = False
+    token: Purpose | None = None
 
 
 Identify = Callable[[web.Request, Operation], Awaitable[Caller]]
@@ -151,6 +154,14 @@ class Binder:
     def form(self) -> str | None:
         """The parameter that takes the form's parts, if there is one."""
         return next((p.name for p in self._parameters if p.source is Source.FORM), None)
+
+    async def lets_in(self, request: web.Request) -> bool:
+        """Whether the caller may ask for this. Nothing of the request is read."""
+        try:
+            await self._identify(request, self._operation)
+        except FrameloomError:
+            return False
+        return True
 
     async def read(self, request: web.Request) -> dict[str, Any]:
         """The arguments of the handler, all but the form.

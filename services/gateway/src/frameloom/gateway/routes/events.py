@@ -20,6 +20,7 @@ def event_operations(events: EventHandlers) -> list[Operation]:
             handler=events.stream,
             tags=("events",),
             scope=Scope.JOBS_READ,
+            token="events",  # noqa: S106 - a purpose, no secret
             errors=(JobNotFoundError, BusyError),
         ),
     ]

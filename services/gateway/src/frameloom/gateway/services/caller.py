@@ -26,12 +26,18 @@ class Caller:
         tenant: Whose jobs it sees.
         key_id: The key it came with; None: without one.
         scopes: What it may do. Where no keys are asked for, everything.
+        job_id: Only this job, where it came with a token that was made for one; None: any of the tenant's.
     """
 
     tenant: str = DEFAULT_TENANT
     key_id: str | None = None
     scopes: frozenset[Scope] = frozenset(Scope)
+    job_id: str | None = None
 
     def may(self, scope: Scope) -> bool:
         """Whether it has this scope."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
+
+
+ANONYMOUS = Caller(tenant="", scopes=frozenset())
+"""Whoever asks, without a key, for what is open to everybody. Nothing belongs to this tenant."""

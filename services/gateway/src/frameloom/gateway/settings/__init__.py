@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from frameloom.common.settings import load
+from frameloom.gateway.settings.auth import AuthSettings
 from frameloom.gateway.settings.gateway import GatewaySettings
 from frameloom.gateway.settings.viewer import ViewerSettings
 
-__all__ = ["GatewaySettings", "Settings", "ViewerSettings"]
+__all__ = ["AuthSettings", "GatewaySettings", "Settings", "ViewerSettings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Settings:
 
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     viewer: ViewerSettings = field(default_factory=ViewerSettings)
+    auth: AuthSettings = field(default_factory=AuthSettings)
 
     @classmethod
     def loaded(cls) -> Self:
@@ -29,4 +31,8 @@ class Settings:
         Raises:
             ConfigurationError: A variable is wrong; the message names it.
         """
-        return cls(gateway=load(GatewaySettings), viewer=load(ViewerSettings))
+        return cls(
+            gateway=load(GatewaySettings),
+            viewer=load(ViewerSettings),
+            auth=load(AuthSettings),
+        )

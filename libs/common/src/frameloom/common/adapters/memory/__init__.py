@@ -1,7 +1,16 @@
 """The ports in memory: for unit tests, and held to the same contract tests as the real adapters."""
 
+from frameloom.common.adapters.memory.keys import MemoryKeyStore, MemorySecretStore
 from frameloom.common.adapters.memory.objects import MemoryObjectStore
 from frameloom.common.adapters.memory.publisher import MemoryPublisher
 from frameloom.common.adapters.memory.stores import MemoryFleetStore, MemoryJobStore, MemoryTaskStore
 
-__all__ = ["MemoryFleetStore", "MemoryJobStore", "MemoryObjectStore", "MemoryPublisher", "MemoryTaskStore"]
+__all__ = [
+    "MemoryFleetStore",
+    "MemoryJobStore",
+    "MemoryKeyStore",
+    "MemoryObjectStore",
+    "MemoryPublisher",
+    "MemorySecretStore",
+    "MemoryTaskStore",
+]

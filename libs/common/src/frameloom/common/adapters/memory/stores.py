@@ -23,7 +23,9 @@ from frameloom.common.ports.stores import JobRow
 D = TypeVar("D", bound=Document)
 
 
-class _Collection(Generic[D]):
+class MemoryCollection(Generic[D]):
+    """Documents of one kind that change by compare-and-set."""
+
     def __init__(self, clock: Clock) -> None:
         self.held: dict[str, D] = {}
         self._clock = clock
@@ -66,7 +68,7 @@ class _Collection(Generic[D]):
         return [document for document in self.held.values() if wanted(document)][:limit]
 
 
-class MemoryTaskStore(_Collection[TaskDocument]):
+class MemoryTaskStore(MemoryCollection[TaskDocument]):
     """The task store in memory."""
 
     async def insert_missing(self, tasks: Sequence[TaskDocument]) -> None:
@@ -139,7 +141,7 @@ class MemoryTaskStore(_Collection[TaskDocument]):
         )
 
 
-class MemoryJobStore(_Collection[JobDocument]):
+class MemoryJobStore(MemoryCollection[JobDocument]):
     """The job store in memory."""
 
     async def insert(self, job: JobDocument) -> None:

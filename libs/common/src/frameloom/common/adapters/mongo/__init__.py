@@ -7,6 +7,14 @@ Comparisons with the database's clock go over ``$toLong``, which all servers we 
 from frameloom.common.adapters.mongo.client import Mongo
 from frameloom.common.adapters.mongo.fleet import MongoFleetStore
 from frameloom.common.adapters.mongo.jobs import MongoJobStore
+from frameloom.common.adapters.mongo.keys import MongoKeyStore, MongoSecretStore
 from frameloom.common.adapters.mongo.tasks import MongoTaskStore
 
-__all__ = ["Mongo", "MongoFleetStore", "MongoJobStore", "MongoTaskStore"]
+__all__ = [
+    "Mongo",
+    "MongoFleetStore",
+    "MongoJobStore",
+    "MongoKeyStore",
+    "MongoSecretStore",
+    "MongoTaskStore",
+]
