@@ -354,6 +354,29 @@ async def test_the_fleet_forgets_who_is_silent(stores: Stores) -> None:
     assert await stores.fleet.live() == []
 
 
+async def test_the_last_sign_of_life_of_a_pipeline(stores: Stores) -> None:
+    member = FleetMember(
+        id="w1", service=Service.WORKER, host="h", pid=1, version="0", started_at=CLOCK.now(),
+        pipelines=("a", "b"),
+    )  # fmt: skip
+    assert await stores.fleet.last_seen() == {}
+    await stores.fleet.announce(member)
+    await stores.fleet.announce(member.model_copy(update={"id": "w2", "pipelines": ("b", "c")}))
+    await stores.fleet.announce(
+        member.model_copy(update={"id": "g", "service": Service.GATEWAY, "pipelines": ()})
+    )
+    seen = await stores.fleet.last_seen()
+    assert set(seen) == {"a", "b", "c"}
+    assert seen["a"] <= seen["b"] == seen["c"]
+    assert seen["a"].tzinfo is not None
+    async with asyncio.timeout(5):
+        while await stores.fleet.live():
+            await asyncio.sleep(0.02)
+    assert await stores.fleet.last_seen() == seen, "who is silent is not forgotten at once"
+    await stores.fleet.leave("w2")
+    assert set(await stores.fleet.last_seen()) == {"a", "b"}
+
+
 async def test_offers_are_kept_by_name(stores: Stores) -> None:
     info = PipelineInfo(name="p", version="1", display_name="P", description="d", config_schema={"$defs": {}})
     await stores.fleet.offer([PipelineOffer(id="p", info=info)])

@@ -103,7 +103,7 @@ async def test_a_body_over_the_limit_is_refused(deployment: Deployment, tmp_path
     async with asyncio.timeout(60):
         while True:
             try:
-                if (await deployment.get("/api/v1/pipelines/"))["pipelines"]:
+                if (await deployment.get("/api/v1/pipelines/scene_detection"))["enabled"]:
                     break
             except (aiohttp.ClientError, AssertionError):
                 pass

@@ -83,7 +83,7 @@ async def test_an_upload_in_flight_is_finished_before_the_end(deployment: Deploy
     async with asyncio.timeout(60):
         while True:
             try:
-                if (await deployment.get("/api/v1/pipelines/"))["total"]:
+                if (await deployment.get("/api/v1/pipelines/scene_detection"))["enabled"]:
                     break
             except (aiohttp.ClientError, AssertionError):
                 pass

@@ -1,4 +1,4 @@
-"""The rest of the API over the ports in memory: jobs, results, pipelines, health, errors, CORS."""
+"""The rest of the API over the ports in memory: jobs, results, health, errors, CORS."""
 
 from __future__ import annotations
 
@@ -250,23 +250,6 @@ class TestResults:
         await gateway.jobs.insert(job(gateway.clock, "j", status=JobStatus.CANCELLED, tasks=(task,)))
         _, body = await gateway.get("/api/v1/jobs/j/results")
         assert body["pipeline_results"]["scene_detection"]["status"] == "cancelled"
-
-
-class TestPipelines:
-    async def test_only_what_a_live_worker_runs_is_enabled(self, gateway: Gateway) -> None:
-        _, body = await gateway.get("/api/v1/pipelines/")
-        told = {entry["name"]: entry["enabled"] for entry in body["pipelines"]}
-        assert told == {"broken": False, "face_analysis": False, "scene_detection": True}
-        assert body["total"] == 3
-        draining = {"pipelines": ("scene_detection",), "liveness": Liveness.DRAINING}
-        await gateway.announce("worker", Service.WORKER, **draining)
-        _, one = await gateway.get("/api/v1/pipelines/scene_detection")
-        assert one["enabled"] is False
-        assert one["config_schema"]["threshold"]["maximum"] == 100
-
-    async def test_an_unknown_one_is_a_404(self, gateway: Gateway) -> None:
-        status, body = await gateway.get("/api/v1/pipelines/zz")
-        assert (status, body["error"]["code"]) == (404, "PIPELINE_NOT_FOUND")
 
 
 class TestHealth:

@@ -12,6 +12,8 @@ import pytest
 from gateway_kit import Gateway
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+OPTIONAL = {"videoannotator__api__v1__config__ConfigValidationRequest": {"selected_pipelines"}}
+"""Required in the reference, which its own viewer does not send."""
 REFERENCE = Path(__file__).parents[4] / "shared" / "reference" / "videoannotator-openapi-1.3.0.json"
 
 LOCKED = {"events_stream_api_v1_events_stream_get"}
@@ -60,9 +62,9 @@ async def test_names_are_those_of_the_reference(document: Any) -> None:
     reference = json.loads(REFERENCE.read_text())
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            if method == "head":
-                continue
-            known = reference["paths"][path][method]
+            known = reference["paths"].get(path, {}).get(method)
+            if known is None:
+                continue  # of ours alone
             assert operation["operationId"] == known["operationId"]
             assert operation.get("tags") == known.get("tags")
             assert operation["summary"] == known["summary"]
@@ -74,7 +76,10 @@ async def test_names_are_those_of_the_reference(document: Any) -> None:
     for name in set(schemas) & set(reference["components"]["schemas"]):
         known = reference["components"]["schemas"][name]
         assert set(schemas[name]["properties"]) >= set(known["properties"]), name
-        assert schemas[name].get("required", []) == known.get("required", []), name
+        optional = OPTIONAL.get(name, set())
+        assert schemas[name].get("required", []) == [
+            field for field in known.get("required", []) if field not in optional
+        ], name
 
 
 @pytest.mark.parametrize("page", ["/docs", "/redoc"])

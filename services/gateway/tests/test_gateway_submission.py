@@ -71,7 +71,7 @@ async def test_the_default_pipelines_are_those_that_are_offered(gateway: Gateway
         (MP4, {"config": '{"threshold": 1000}'}, 400, "INVALID_CONFIG"),
         (MP4, {"config": "x" * 2_000_000}, 413, "PAYLOAD_TOO_LARGE"),
         (MP4, {"selected_pipelines": "scene_detection,nope"}, 400, "PIPELINE_NOT_FOUND"),
-        (MP4, {"selected_pipelines": "person_tracking"}, 400, "PIPELINE_NOT_FOUND"),
+        (MP4, {"selected_pipelines": "person_tracking"}, 400, "PIPELINE_UNAVAILABLE"),
         (MP4, {"selected_pipelines": "broken"}, 400, "PIPELINE_UNAVAILABLE"),
     ],
 )

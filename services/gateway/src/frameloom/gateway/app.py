@@ -35,6 +35,7 @@ from frameloom.gateway.handlers.health import HealthHandlers
 from frameloom.gateway.handlers.jobs import JobHandlers
 from frameloom.gateway.handlers.pipelines import PipelineHandlers
 from frameloom.gateway.handlers.results import ResultHandlers
+from frameloom.gateway.handlers.validation import ValidationHandlers
 from frameloom.gateway.http.cors import Cors
 from frameloom.gateway.http.docs import add_docs
 from frameloom.gateway.http.draining import IN_FLIGHT
@@ -53,6 +54,7 @@ from frameloom.gateway.services.results import ResultService
 from frameloom.gateway.services.streams import StreamService
 from frameloom.gateway.services.submission import SubmissionService, UploadLimits
 from frameloom.gateway.services.tally import Tally
+from frameloom.gateway.services.validation import ValidationService
 from frameloom.gateway.settings import GatewaySettings, Settings
 
 log = structlog.get_logger(__name__)
@@ -152,7 +154,8 @@ async def main(shutdown: Shutdown) -> None:
 def _handlers(settings: Settings, ports: Ports) -> Handlers:
     own = settings.gateway
     jobs = JobService(ports.jobs, ports.tally, ports.relay, ports.clock)
-    catalogue = Catalogue(ports.fleet)
+    catalogue = Catalogue(ports.fleet, accept_unoffered=own.accept_unoffered)
+    validation = ValidationService(catalogue)
     limits = UploadLimits(
         max_bytes=own.max_upload_bytes,
         concurrent=own.max_concurrent_uploads,
@@ -166,13 +169,14 @@ def _handlers(settings: Settings, ports: Ports) -> Handlers:
         overlap_seconds=own.replay_overlap_seconds,
     )
     submissions = SubmissionService(
-        ports.jobs, ports.tally, ports.uploads, catalogue, ports.relay, ports.clock, limits
+        ports.jobs, ports.tally, ports.uploads, validation, ports.relay, ports.clock, limits
     )
     health = HealthService(ports.jobs, ports.tally, ports.fleet, ports.probes, own.probe_timeout_seconds)
     return Handlers(
         jobs=JobHandlers(jobs, submissions),
         results=ResultHandlers(ResultService(jobs, ports.tasks, ports.objects)),
         pipelines=PipelineHandlers(catalogue),
+        validation=ValidationHandlers(validation),
         health=HealthHandlers(health, ports.clock),
         events=EventHandlers(streams, own.stream_write_timeout_seconds),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -32,6 +32,8 @@ LEGAL: dict[Reason, frozenset[JobStatus]] = {
 }
 
 CANCELLED_MESSAGE = "Job cancelled by user request"
+EVERYWHERE = ("pps",)
+"""Keys of the top level that reach every pipeline, also one with a section of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,10 @@ class Submission:
     pipelines: tuple[str, ...]
     config: dict[str, Any]
     priority: int = 0
+    requested: tuple[str, ...] = ()
+    """What the client called the pipelines, where that is not their names."""
+    warnings: tuple[dict[str, Any], ...] = ()
+    """What was noticed about the configuration and did not keep it from being accepted."""
 
 
 def submit(submission: Submission, now: datetime) -> JobDocument:
@@ -59,13 +65,15 @@ def submit(submission: Submission, now: datetime) -> JobDocument:
         updated_at=now,
         rev=1,
     )
-    return _emit(
-        job,
-        "job.submitted",
-        now,
-        pipelines=list(submission.pipelines),
-        video_filename=submission.media.filename,
-    )
+    told: dict[str, Any] = {
+        "pipelines": list(submission.pipelines),
+        "video_filename": submission.media.filename,
+    }
+    if submission.requested and submission.requested != submission.pipelines:
+        told["requested"] = list(submission.requested)
+    if submission.warnings:
+        told["warnings"] = list(submission.warnings)
+    return _emit(job, "job.submitted", now, **told)
 
 
 def plan_tasks(job: JobDocument, now: datetime) -> list[TaskDocument]:
@@ -88,12 +96,19 @@ def plan_tasks(job: JobDocument, now: datetime) -> list[TaskDocument]:
 def config_of(config: dict[str, Any], pipeline: str, selected: Sequence[str]) -> dict[str, Any]:
     """A pipeline's part of a job's configuration: the section of its name, else the whole.
 
-    The whole is meant only when no section names a selected pipeline, as VideoAnnotator reads it.
+    The whole is meant only when no section names a selected pipeline, as VideoAnnotator reads it. Beside
+    sections, ``pps`` of the top level reaches every pipeline that does not set it itself.
     """
-    if any(name in config for name in selected):
-        section = config.get(pipeline, {})
-        return section if isinstance(section, dict) else {}
-    return config
+    if not has_sections(config, selected):
+        return config
+    section = config.get(pipeline, {})
+    everywhere = {key: config[key] for key in EVERYWHERE if key in config}
+    return {**everywhere, **(section if isinstance(section, dict) else {})}
+
+
+def has_sections(config: Mapping[str, Any], selected: Sequence[str]) -> bool:
+    """Whether a configuration is divided by pipeline, rather than meant for each as a whole."""
+    return any(name in config for name in selected)
 
 
 def planned(job: JobDocument, tasks: Sequence[TaskDocument], now: datetime) -> Change[JobDocument]:

@@ -150,6 +150,10 @@ class FleetStore(Protocol):
         """Processes seen lately, by the database's clock."""
         ...
 
+    async def last_seen(self) -> dict[str, datetime]:
+        """By pipeline, when a worker that runs it was seen last; of those that are not forgotten."""
+        ...
+
     async def offer(self, offers: Sequence[PipelineOffer]) -> None:
         """Says which pipelines there are."""
         ...

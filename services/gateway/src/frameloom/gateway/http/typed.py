@@ -213,7 +213,7 @@ async def _json(request: web.Request) -> Any:
     if not body:
         raise RequestInvalidError.missing("body")
     try:
-        return json.loads(body)
+        return _encodable(json.loads(body), body)
     except (ValueError, RecursionError) as error:
         problem = {
             "type": "json_invalid",
@@ -223,6 +223,13 @@ async def _json(request: web.Request) -> Any:
             "ctx": {"error": getattr(error, "msg", str(error))[:200]},
         }
         raise RequestInvalidError([problem]) from error
+
+
+def _encodable(value: Any, body: bytes) -> Any:
+    """Refuses half a pair of surrogates: it is no text, and no answer could show it."""
+    if b"\\u" in body:
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def _located(error: ValidationError, parameter: Parameter) -> list[dict[str, Any]]:

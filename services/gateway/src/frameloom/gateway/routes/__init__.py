@@ -9,11 +9,12 @@ from frameloom.gateway.handlers.health import HealthHandlers
 from frameloom.gateway.handlers.jobs import JobHandlers
 from frameloom.gateway.handlers.pipelines import PipelineHandlers
 from frameloom.gateway.handlers.results import ResultHandlers
+from frameloom.gateway.handlers.validation import ValidationHandlers
 from frameloom.gateway.http.typed import Operation
 from frameloom.gateway.routes.events import event_operations
 from frameloom.gateway.routes.health import health_operations
 from frameloom.gateway.routes.jobs import job_operations, result_operations
-from frameloom.gateway.routes.pipelines import pipeline_operations
+from frameloom.gateway.routes.pipelines import pipeline_operations, validation_operations
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Handlers:
     jobs: JobHandlers
     results: ResultHandlers
     pipelines: PipelineHandlers
+    validation: ValidationHandlers
     health: HealthHandlers
     events: EventHandlers
 
@@ -33,6 +35,7 @@ def operations(handlers: Handlers) -> list[Operation]:
         *job_operations(handlers.jobs),
         *result_operations(handlers.results),
         *pipeline_operations(handlers.pipelines),
+        *validation_operations(handlers.validation),
         *health_operations(handlers.health),
         *event_operations(handlers.events),
     ]

@@ -1,79 +1,153 @@
-"""The pipelines that the fleet offers, and which of them can run now."""
+"""The pipelines that are known, and which of them can run now.
+
+Known are those of the built-in registry and those that workers have offered; of two with one name the offer
+wins. Whether one can run is the fleet's word alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from frameloom.common.documents import Liveness, PipelineOffer
+from frameloom.common.pipelines import PipelineInfo
 from frameloom.common.ports.stores import FleetStore
+from frameloom.common.registry import DEFAULT_PIPELINES, Names, merged, registry
 from frameloom.gateway.errors import PipelineNotFoundError, PipelineUnavailableError, UnknownPipelineError
 
-DEFAULT_PIPELINES = ("scene_detection", "person_tracking")
-"""What runs when a client names none, as in VideoAnnotator; those that are offered."""
+NEVER_OFFERED = "no worker has offered it yet"
+NOBODY_LEFT = "no live worker runs it"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An offered pipeline and whether a live worker can run it now."""
+    """A known pipeline.
 
-    offer: PipelineOffer
+    Attributes:
+        info: What its worker says of it, or the registry.
+        offered: Some worker has offered it.
+        usable: A job for it is taken: at once, or when a worker comes back that runs it.
+        enabled: A live worker runs it now.
+        reason: Why it is not enabled.
+    """
+
+    info: PipelineInfo
+    offered: bool
+    usable: bool
     enabled: bool
+    reason: str | None
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.info.name
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All known pipelines at one moment."""
+
+    entries: Mapping[str, Entry]
+    names: Names
+
+    @property
+    def usable(self) -> list[str]:
+        """Those that a job may name."""
+        return [name for name, entry in self.entries.items() if entry.usable]
+
+    def entry(self, name: str) -> Entry:
+        """A pipeline by its name or an alias.
+
+        Raises:
+            PipelineNotFoundError: There is no such pipeline.
+        """
+        meant = self.names.resolve(name)
+        if meant is None:
+            raise PipelineNotFoundError(name, list(self.entries))
+        return self.entries[meant]
+
+    def defaults(self) -> list[Entry]:
+        """What is meant where none is named: the usable ones of the defaults, else all of them."""
+        wanted = [self.entries[name] for name in DEFAULT_PIPELINES]
+        return [entry for entry in wanted if entry.usable] or wanted
+
+    def chosen(self, names: Sequence[str]) -> list[Entry]:
+        """The pipelines that a submission means, in its order, each once.
+
+        Raises:
+            UnknownPipelineError: One is not known.
+            PipelineUnavailableError: One is known and can not be run.
+        """
+        if unknown := [name for name in names if self.names.resolve(name) is None]:
+            raise UnknownPipelineError(unknown, self.usable)
+        meant = dict.fromkeys(self.entry(name).name for name in names)
+        wanted = [self.entries[name] for name in meant] or self.defaults()
+        if refused := {entry.name: entry.reason or NOBODY_LEFT for entry in wanted if not entry.usable}:
+            raise PipelineUnavailableError(refused)
+        return wanted
 
 
 class Catalogue:
-    """Reads the fleet's offers. Nothing is invented: a pipeline that nobody offers does not exist."""
+    """Reads the fleet's offers beside the registry.
 
-    def __init__(self, fleet: FleetStore) -> None:
+    Args:
+        fleet: Where workers announce themselves.
+        accept_unoffered: Take jobs also for pipelines of the registry that no worker has offered yet.
+    """
+
+    def __init__(self, fleet: FleetStore, *, accept_unoffered: bool = False) -> None:
         self._fleet = fleet
+        self._accept_unoffered = accept_unoffered
 
-    async def entries(self) -> list[Entry]:
-        """Every offered pipeline, by name."""
-        offers = await self._fleet.offers()
-        running = {
-            name
-            for member in await self._fleet.live()
-            if member.liveness is Liveness.HEALTHY
-            for name in member.pipelines
-        }
-        return [Entry(offer, offer.available and offer.id in running) for offer in offers]
+    async def known(self) -> Known:
+        """Every known pipeline by name, with its state now."""
+        offers, running = await asyncio.gather(self._fleet.offers(), self._running())
+        known = self._put_together(offers, running)
+        if not any(entry.offered and entry.usable and not entry.enabled for entry in known.entries.values()):
+            return known
+        seen = await self._fleet.last_seen()
+        told = {name: _since(entry, seen.get(name)) for name, entry in known.entries.items()}
+        return Known(told, known.names)
 
-    async def entry(self, name: str) -> Entry:
-        """One pipeline.
+    async def chosen(self, names: Sequence[str]) -> tuple[Known, list[Entry]]:
+        """What a submission means; see :meth:`Known.chosen`. Asks who lives only where that decides."""
+        known = self._put_together(await self._fleet.offers(), ())
+        try:
+            return known, known.chosen(names)
+        except PipelineUnavailableError:
+            known = await self.known()
+            return known, known.chosen(names)
 
-        Raises:
-            PipelineNotFoundError: Nobody has offered it.
-        """
-        entries = await self.entries()
-        for entry in entries:
-            if entry.offer.id == name:
-                return entry
-        raise PipelineNotFoundError(name, [entry.offer.id for entry in entries])
+    async def _running(self) -> set[str]:
+        members = await self._fleet.live()
+        return {name for one in members if one.liveness is Liveness.HEALTHY for name in one.pipelines}
 
-    async def chosen(self, names: Sequence[str]) -> list[PipelineOffer]:
-        """The offers that a submission means, in its order, each once.
+    def _put_together(self, offers: Sequence[PipelineOffer], running: Collection[str]) -> Known:
+        built_in = registry()
+        entries = {offer.id: _offered(offer, running) for offer in offers}
+        for name, info in built_in.items():
+            if name not in entries:
+                usable = self._accept_unoffered
+                entries[name] = Entry(info, offered=False, usable=usable, enabled=False, reason=NEVER_OFFERED)
+        ordered = dict(sorted(entries.items()))
+        runnable = {name for name, entry in ordered.items() if entry.offered and entry.usable}
+        names = Names((entry.info for entry in ordered.values()), runnable, also=built_in.values())
+        return Known(ordered, names)
 
-        A pipeline that is offered but that no worker runs at the moment is accepted: the job waits.
 
-        Raises:
-            UnknownPipelineError: One is not offered, or none was named and no default is offered.
-            PipelineUnavailableError: One is offered as not able to run.
-        """
-        offers = {offer.id: offer for offer in await self._fleet.offers()}
-        usable = [name for name, offer in offers.items() if offer.available]
-        if not names:
-            defaults = [name for name in DEFAULT_PIPELINES if name in usable]
-            if not defaults:
-                raise UnknownPipelineError(DEFAULT_PIPELINES, usable)
-            return [offers[name] for name in defaults]
-        wanted = list(dict.fromkeys(names))
-        if unknown := [name for name in wanted if name not in offers]:
-            raise UnknownPipelineError(unknown, usable)
-        reasons = {
-            name: offers[name].reason or "no worker can run it"
-            for name in wanted
-            if not offers[name].available
-        }
-        if reasons:
-            raise PipelineUnavailableError(reasons)
-        return [offers[name] for name in wanted]
+def _offered(offer: PipelineOffer, running: Collection[str]) -> Entry:
+    """One worker's word that it can not run it counts only where no other one does."""
+    enabled = offer.id in running
+    reason = None if enabled else NOBODY_LEFT if offer.available else offer.reason or NOBODY_LEFT
+    return Entry(
+        merged(offer.info), offered=True, usable=enabled or offer.available, enabled=enabled, reason=reason
+    )
+
+
+def _since(entry: Entry, seen: datetime | None) -> Entry:
+    if seen is None or entry.enabled or not entry.usable or not entry.offered:
+        return entry
+    when = seen.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return replace(entry, reason=f"{NOBODY_LEFT}; its last worker was seen at {when}")

@@ -1,52 +1,74 @@
-"""A job's configuration: read from JSON, held against the pipelines' schemas, shown per key."""
+"""A job's configuration as a whole: read from JSON, led to its pipelines, each part held to its schema.
+
+Pure. The same judgement serves the validating operations and the submission, so they can not differ.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
-
-from frameloom.common.documents import PipelineOffer
-from frameloom.common.machines.job import config_of
+from frameloom.common.machines.job import EVERYWHERE, config_of, has_sections
+from frameloom.common.pipelines import PipelineInfo
+from frameloom.common.registry import Names
 from frameloom.gateway.errors import InvalidConfigError, InvalidRequestError
+from frameloom.gateway.services.checking import MAX_ITEMS, Findings, Problem, Remark, check, short, type_word
 
 _MAX_DEPTH = 32
 _INT64 = 2**63
-_MAX_PROBLEMS = 100
-_HINTS = {
-    "minimum": "Use {limit} or more.",
-    "maximum": "Use {limit} or less.",
-    "exclusiveMinimum": "Use more than {limit}.",
-    "exclusiveMaximum": "Use less than {limit}.",
-    "enum": "Use one of {limit}.",
-    "const": "Use {limit}.",
-    "type": "Use a value of type {limit}.",
-    "required": "Add the field.",
-}
-_CODES = {"type": "INVALID_TYPE", "required": "REQUIRED_FIELD_MISSING"}
-_TOLERATED = {"additionalProperties", "unevaluatedProperties"}
-_SHOWN = (
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "enum",
-    "const",
-    "minLength",
-    "maxLength",
-    "pattern",
-    "minItems",
-    "maxItems",
-    "items",
-)
-_TYPE_WORDS = {"number": "float"}
+_TOLD = 5
+_LONGEST_KEY = 200
+_ARTICLES = {"object": "an object", "array": "a list", "integer": "a number", "null": "null"}
+
+Config = dict[str, Any]
 
 
-def parse(text: str | None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be said of a configuration.
+
+    Attributes:
+        config: With every section under its pipeline's name: what the pipelines will be given.
+        pipelines: Those it was judged for.
+        errors: Why it is refused.
+        warnings: What is accepted and worth a word.
+    """
+
+    config: Config
+    pipelines: tuple[str, ...]
+    errors: tuple[Problem, ...]
+    warnings: tuple[Remark, ...]
+
+    @property
+    def valid(self) -> bool:
+        """Nothing keeps it from being accepted."""
+        return not self.errors
+
+    def require_valid(self) -> None:
+        """Raises what a submission is answered with.
+
+        Raises:
+            InvalidConfigError: With every problem found.
+        """
+        if self.valid:
+            return
+        told = [f"{error.pipeline}: {error.message} ({error.hint})" for error in self.errors[:_TOLD]]
+        if more := len(self.errors) - len(told):
+            told.append(f"and {more} more")
+        raise InvalidConfigError(
+            f"Configuration validation failed: {'; '.join(told)}",
+            hint="Fix the errors and submit again. GET /api/v1/pipelines/{name} shows each key's limits.",
+            detail={
+                "errors": [error.item() for error in self.errors],
+                "warnings": [warning.item() for warning in self.warnings],
+            },
+        )
+
+
+def parse(text: str | None) -> Config:
     """The configuration in a form field; none given is an empty one.
 
     Raises:
@@ -61,129 +83,99 @@ def parse(text: str | None) -> dict[str, Any]:
             "Invalid JSON configuration", hint=f"config must be a JSON object: {str(error)[:200]}"
         ) from error
     if not isinstance(value, dict):
+        kind = type_word(value)
         raise InvalidRequestError(
-            f"The configuration must be a JSON object, not {_word(value)}",
+            f"The configuration must be a JSON object, not {_ARTICLES.get(kind, f'a {kind}')}",
             hint='For example {"scene_detection": {"threshold": 30}}',
         )
-    _storable(value, 0)
+    require_storable(value)
     return value
 
 
-def check(config: dict[str, Any], offers: Sequence[PipelineOffer]) -> None:
-    """Holds a job's configuration against the schema of each of its pipelines.
-
-    Keys that a schema does not know are let through: one configuration may serve several pipelines.
+def require_storable(config: Config) -> None:
+    """Refuses what JSON can say and BSON can not.
 
     Raises:
-        InvalidConfigError: With every problem found, ``{field, message, code, hint, pipeline}`` each.
+        InvalidRequestError: It says what.
     """
-    selected = [offer.id for offer in offers]
-    problems = [item for offer in offers for item in _problems(config, offer, selected)][:_MAX_PROBLEMS]
-    if problems:
-        told = "; ".join(f"{p['pipeline']}: {p['message']} ({p['hint']})" for p in problems[:5])
-        raise InvalidConfigError(
-            f"Configuration validation failed: {told}",
-            hint="GET /api/v1/pipelines/{name} shows each key with its type, default and limits.",
-            detail={"errors": problems},
-        )
+    _storable(config, 0)
 
 
-def per_key(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """A JSON schema in VideoAnnotator's form: ``{key: {type, default, description, minimum…}}``."""
-    defs = schema.get("$defs", {})
-    return {key: _key(part, defs) for key, part in schema.get("properties", {}).items()}
+def judge(config: Config, infos: Sequence[PipelineInfo], names: Names) -> Verdict:
+    """Holds a job's configuration against the schema of each of its pipelines.
+
+    Args:
+        config: As the client sent it.
+        infos: The pipelines of the job.
+        names: What a section may be called.
+    """
+    selected = tuple(info.name for info in infos)
+    led, errors = _led(config, infos, names)
+    known = _keys(infos)
+    foreign = {key for key in named_by(led, names).values() if key not in {*selected, *known}}
+    sections = has_sections(led, selected)
+    elsewhere = known.intersection(EVERYWHERE) if sections else known | foreign
+    warnings = [_foreign(key, names) for key in led if key in foreign]
+    if sections:
+        warnings += [_outside(key, selected) for key in led if key not in {*selected, *foreign, *EVERYWHERE}]
+    for info in infos:
+        found = _of(led, info, selected, elsewhere)
+        errors += found.errors
+        warnings += found.warnings
+    return Verdict(led, selected, tuple(errors[:MAX_ITEMS]), tuple(warnings[:MAX_ITEMS]))
 
 
-def _key(part: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any]:
-    whole = _flat(part, defs)
-    kind = whole.get("type") or (
-        "string" if "enum" in whole else "object" if "properties" in whole else "any"
+def named_by(config: Config, names: Names) -> dict[str, str]:
+    """The pipelines that have a section in a configuration, in its order, and what each section is called."""
+    found = ((names.resolve(key), key) for key, value in config.items() if isinstance(value, dict))
+    return {name: key for name, key in found if name is not None}
+
+
+def _led(config: Config, infos: Sequence[PipelineInfo], names: Names) -> tuple[Config, list[Problem]]:
+    """The configuration with its sections under the pipelines' names; two for one pipeline are an error."""
+    selected = {info.name for info in infos}
+    keys = _keys(infos)
+    led: Config = {}
+    errors: list[Problem] = []
+    for key, value in config.items():
+        meant = names.resolve(key)
+        if meant is None or meant not in selected or (key in keys and key != meant):
+            led.setdefault(key, value)
+        elif meant in led:
+            told = f"More than one section means {meant}; one is called '{key}'"
+            errors.append(Problem(meant, told, "INVALID_VALUE", "Keep one of them", meant))
+        else:
+            led[meant] = value
+    return led, errors
+
+
+def _of(config: Config, info: PipelineInfo, selected: Sequence[str], elsewhere: set[str]) -> Findings:
+    section = config.get(info.name, {})
+    if not isinstance(section, dict):
+        message = f"Expected type object for the section '{info.name}', got {type_word(section)}"
+        hint = "Use an object of keys and values"
+        return Findings(errors=(Problem(info.name, message, "INVALID_TYPE", hint, info.name),))
+    return check(config_of(config, info.name, selected), info, elsewhere)
+
+
+def _keys(infos: Sequence[PipelineInfo]) -> set[str]:
+    return {key for info in infos for key in info.config_schema.get("properties", {})}
+
+
+def _foreign(key: str, names: Names) -> Remark:
+    meant = names.resolve(key)
+    message = f"The section {short(key)} will be ignored: {meant} is not among the job's pipelines"
+    return Remark(key[:_LONGEST_KEY], message, f"Select {meant}, or leave it out")
+
+
+def _outside(key: str, selected: Sequence[str]) -> Remark:
+    message = f"Field {short(key)} stands outside of the sections and will be ignored"
+    return Remark(
+        key[:_LONGEST_KEY], message, f"Put it into the section of a pipeline: {', '.join(selected)}"
     )
-    shown: dict[str, Any] = {
-        "type": _TYPE_WORDS.get(kind, kind),
-        "default": whole.get("default"),
-        "description": whole.get("description", whole.get("title", "")),
-    }
-    shown |= {name: whole[name] for name in _SHOWN if name in whole}
-    if "properties" in whole:
-        shown["properties"] = {name: _key(inner, defs) for name, inner in whole["properties"].items()}
-    if whole.get("nullable"):
-        shown["nullable"] = True
-    return shown
-
-
-def _flat(part: dict[str, Any], defs: dict[str, Any], depth: int = 0) -> dict[str, Any]:
-    """Resolves references, and ``X | None`` to X with a mark."""
-    part = dict(part)
-    if depth > _MAX_DEPTH:
-        return part
-    if "$ref" in part:
-        target = defs.get(part.pop("$ref").rsplit("/", 1)[-1], {})
-        return _flat({**target, **part}, defs, depth + 1)
-    for word in ("anyOf", "oneOf", "allOf"):
-        options = part.get(word)
-        if not options:
-            continue
-        real = [option for option in options if option.get("type") != "null"]
-        if len(real) == 1:
-            del part[word]
-            inner = _flat(real[0], defs, depth + 1)
-            return {**inner, **part, **({"nullable": True} if len(real) < len(options) else {})}
-    return part
-
-
-def _problems(
-    config: dict[str, Any], offer: PipelineOffer, selected: Sequence[str]
-) -> Iterator[dict[str, Any]]:
-    if offer.id in config and not isinstance(config[offer.id], dict):
-        yield {
-            "field": offer.id,
-            "message": f"The section of {offer.id} must be an object, not {_word(config[offer.id])}",
-            "code": "INVALID_TYPE",
-            "hint": "Use an object of keys and values.",
-            "pipeline": offer.id,
-        }
-        return
-    validator = Draft202012Validator(offer.info.config_schema)
-    for error in validator.iter_errors(config_of(config, offer.id, selected)):
-        if (problem := _problem(error, offer.id)) is not None:
-            yield problem
-
-
-def _problem(error: ValidationError, pipeline: str) -> dict[str, Any] | None:
-    if error.context:
-        # Of the branches of an anyOf, the one that came closest tells most.
-        error = best_match(e for e in error.context if e.validator_value != "null") or error
-    keyword = str(error.validator)
-    if keyword in _TOLERATED:
-        return None
-    path = [str(step) for step in error.absolute_path]
-    if keyword == "required" and (missing := _missing(error)):
-        path.append(missing)
-    field = ".".join(path) or pipeline
-    out_of_range = keyword in _HINTS and keyword not in _CODES
-    return {
-        "field": field,
-        "message": f"{field}: {error.message[:300]}",
-        "code": _CODES.get(keyword, "VALUE_OUT_OF_RANGE" if out_of_range else "INVALID_VALUE"),
-        "hint": _HINTS.get(keyword, "See the pipeline's config_schema.").format(limit=_said(error)),
-        "pipeline": pipeline,
-    }
-
-
-def _missing(error: ValidationError) -> str | None:
-    names = error.validator_value if isinstance(error.validator_value, list) else []
-    instance = error.instance if isinstance(error.instance, dict) else {}
-    return next((str(name) for name in names if name not in instance and f"'{name}'" in error.message), None)
-
-
-def _said(error: ValidationError) -> str:
-    value = error.validator_value
-    return value if isinstance(value, str) else json.dumps(value, default=str)[:200]
 
 
 def _storable(value: Any, depth: int) -> None:
-    """Refuses what JSON can say and BSON can not."""
     if depth > _MAX_DEPTH:
         raise InvalidRequestError(f"The configuration is nested deeper than {_MAX_DEPTH} levels")
     if isinstance(value, dict):
@@ -206,8 +198,3 @@ def _storable(value: Any, depth: int) -> None:
 
 def _no_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is not JSON")
-
-
-def _word(value: object) -> str:
-    words = {list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
-    return words.get(type(value), "a number")

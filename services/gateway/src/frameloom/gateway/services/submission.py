@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
@@ -25,11 +24,10 @@ from frameloom.gateway.errors import (
     RequestInvalidError,
     UnsupportedMediaError,
 )
-from frameloom.gateway.services import configuration
 from frameloom.gateway.services.caller import Caller
-from frameloom.gateway.services.catalogue import Catalogue
 from frameloom.gateway.services.media import HEAD_BYTES, clean_filename, sniff
 from frameloom.gateway.services.tally import Tally
+from frameloom.gateway.services.validation import Order, ValidationService
 
 log = structlog.get_logger(__name__)
 _VIDEO = "video"
@@ -75,7 +73,7 @@ class SubmissionService:
         jobs: JobStore,
         tally: Tally,
         objects: ObjectStore,
-        catalogue: Catalogue,
+        validation: ValidationService,
         relay: JobRelay,
         clock: Clock,
         limits: UploadLimits,
@@ -83,7 +81,7 @@ class SubmissionService:
         self._jobs = jobs
         self._tally = tally
         self._objects = objects
-        self._catalogue = catalogue
+        self._validation = validation
         self._relay = relay
         self._clock = clock
         self._limits = limits
@@ -99,9 +97,15 @@ class SubmissionService:
         key = f"media/{job_id}/source"
         try:
             media, fields = await self._taken(key, parts)
-            names, config = await self._checked(fields)
+            order = await self._checked(fields)
             submission = Submission(
-                job_id=job_id, tenant=caller.tenant, media=media, pipelines=names, config=config
+                job_id=job_id,
+                tenant=caller.tenant,
+                media=media,
+                pipelines=order.pipelines,
+                config=order.config,
+                requested=order.requested,
+                warnings=order.warnings,
             )
             job = submit(submission, self._clock.now())
             await self._insert(job)
@@ -110,7 +114,14 @@ class SubmissionService:
             raise
         self._tally.wrote(job)
         self._relay.offer(job)
-        log.info("job accepted", job=job.id, pipelines=list(names), size_bytes=media.size_bytes)
+        noticed = [warning["message"] for warning in order.warnings]
+        log.info(
+            "job accepted",
+            job=job.id,
+            pipelines=list(order.pipelines),
+            size_bytes=media.size_bytes,
+            **({"warnings": noticed} if noticed else {}),
+        )
         return job
 
     async def _taken(
@@ -132,12 +143,8 @@ class SubmissionService:
             raise RequestInvalidError.missing("body", _VIDEO)
         return media, fields
 
-    async def _checked(self, fields: dict[str, str]) -> tuple[tuple[str, ...], dict[str, Any]]:
-        config = configuration.parse(fields.get("config"))
-        named = [name.strip() for name in fields.get("selected_pipelines", "").split(",")]
-        offers = await self._catalogue.chosen([name for name in named if name])
-        configuration.check(config, offers)
-        return tuple(offer.id for offer in offers), config
+    async def _checked(self, fields: dict[str, str]) -> Order:
+        return await self._validation.order(fields.get("selected_pipelines"), fields.get("config"))
 
     async def _store(self, key: str, part: FilePart) -> MediaRef:
         filename = clean_filename(part.filename)

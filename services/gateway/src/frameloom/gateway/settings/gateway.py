@@ -34,6 +34,9 @@ class GatewaySettings(BaseSettings):
     body_idle_timeout_seconds: float = Field(default=60.0, gt=0)
     """How long a client may be silent in the middle of its upload."""
 
+    accept_unoffered: bool = False
+    """Take jobs also for pipelines that are known and that no worker has offered yet: they wait for one."""
+
     heartbeat_seconds: float = Field(default=15.0, gt=0)
     stream_queue: int = Field(default=256, ge=1)
     """Events that wait for one slow client before it is caught up from the documents instead."""

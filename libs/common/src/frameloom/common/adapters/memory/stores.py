@@ -220,6 +220,11 @@ class MemoryFleetStore:
         since = self._clock.now() - self._live_within
         return [m for m in self._members.values() if m.seen_at is not None and m.seen_at > since]
 
+    async def last_seen(self) -> dict[str, datetime]:
+        """By pipeline, when a worker that runs it was seen last."""
+        seen = [(name, m.seen_at) for m in self._members.values() if m.seen_at for name in m.pipelines]
+        return dict(sorted(seen, key=lambda item: item[1]))
+
     async def offer(self, offers: Sequence[PipelineOffer]) -> None:
         """Says which pipelines there are."""
         self._offers.update({offer.id: offer for offer in offers})

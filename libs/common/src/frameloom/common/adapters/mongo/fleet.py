@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from pymongo import ASCENDING, UpdateOne
 
 from frameloom.common.adapters.mongo.client import Mongo, translated
 from frameloom.common.adapters.mongo.codec import decode, encode, within
-from frameloom.common.documents import FleetMember, PipelineOffer
+from frameloom.common.documents import FleetMember, PipelineOffer, Service
 
 _FORGET_AFTER_SECONDS = 3600
 
@@ -46,6 +47,15 @@ class MongoFleetStore:
         with translated():
             found = await self._members.find(within("seen_at", self._live_within_seconds)).to_list()
         return [decode(FleetMember, row) for row in found]
+
+    async def last_seen(self) -> dict[str, datetime]:
+        """By pipeline, when a worker that runs it was seen last; of those that are not forgotten."""
+        with translated():
+            found = await self._members.find(
+                {"service": Service.WORKER.value, "seen_at": {"$ne": None}}, {"pipelines": 1, "seen_at": 1}
+            ).to_list()
+        rows = sorted(found, key=lambda row: row["seen_at"])
+        return {name: row["seen_at"] for row in rows for name in row.get("pipelines", ())}
 
     async def offer(self, offers: Sequence[PipelineOffer]) -> None:
         """Says which pipelines there are."""
