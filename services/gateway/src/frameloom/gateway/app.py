@@ -33,6 +33,7 @@ from frameloom.common.settings import FleetSettings, KafkaSettings, MongoSetting
 from frameloom.gateway.handlers.events import EventHandlers
 from frameloom.gateway.handlers.health import HealthHandlers
 from frameloom.gateway.handlers.jobs import JobHandlers
+from frameloom.gateway.handlers.keys import KeyHandlers
 from frameloom.gateway.handlers.pipelines import PipelineHandlers
 from frameloom.gateway.handlers.results import ResultHandlers
 from frameloom.gateway.handlers.validation import ValidationHandlers
@@ -96,7 +97,7 @@ def application(settings: Settings, ports: Ports, access: Access) -> web.Applica
     Raises:
         ConfigurationError: The viewer's folder holds none.
     """
-    table = operations(_handlers(settings, ports))
+    table = operations(_handlers(settings, ports, access))
     own = settings.gateway
     app = build(
         table,
@@ -151,7 +152,7 @@ async def main(shutdown: Shutdown) -> None:
         await _drain(runner, app, hub, own.shutdown_grace_seconds)
 
 
-def _handlers(settings: Settings, ports: Ports) -> Handlers:
+def _handlers(settings: Settings, ports: Ports, access: Access) -> Handlers:
     own = settings.gateway
     jobs = JobService(ports.jobs, ports.tally, ports.relay, ports.clock)
     catalogue = Catalogue(ports.fleet, accept_unoffered=own.accept_unoffered)
@@ -179,6 +180,7 @@ def _handlers(settings: Settings, ports: Ports) -> Handlers:
         validation=ValidationHandlers(validation),
         health=HealthHandlers(health, ports.clock),
         events=EventHandlers(streams, own.stream_write_timeout_seconds),
+        keys=KeyHandlers(access.keys),
     )
 
 

@@ -1,9 +1,20 @@
 """The errors that only the gateway raises, beside those of ``frameloom.common``: one module a subject."""
 
-from frameloom.gateway.errors.access import ForbiddenError, NotAuthenticatedError, UnauthorizedError
+from frameloom.gateway.errors.access import (
+    ForbiddenError,
+    NotAuthenticatedError,
+    ScopeMissingError,
+    UnauthorizedError,
+)
 from frameloom.gateway.errors.jobs import (
     JobAlreadyCompletedError,
     ResultFileNotFoundError,
+)
+from frameloom.gateway.errors.keys import (
+    KeyEndedError,
+    KeyNotFoundError,
+    LimitsForbiddenError,
+    OtherTenantError,
 )
 from frameloom.gateway.errors.pipelines import (
     PipelineNotFoundError,
@@ -31,13 +42,18 @@ __all__ = [
     "InvalidConfigError",
     "InvalidRequestError",
     "JobAlreadyCompletedError",
+    "KeyEndedError",
+    "KeyNotFoundError",
+    "LimitsForbiddenError",
     "NotAuthenticatedError",
+    "OtherTenantError",
     "PayloadTooLargeError",
     "PipelineNotFoundError",
     "PipelineUnavailableError",
     "RangeNotSatisfiableError",
     "RequestInvalidError",
     "ResultFileNotFoundError",
+    "ScopeMissingError",
     "UnauthorizedError",
     "UnknownPipelineError",
     "UnsupportedMediaError",

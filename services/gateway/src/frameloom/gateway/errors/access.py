@@ -41,6 +41,10 @@ class ForbiddenError(FrameloomError):
     code = "FORBIDDEN"
     status = 403
 
+
+class ScopeMissingError(ForbiddenError):
+    """The key does not allow this: `error.detail.scope` is what it lacks."""
+
     def __init__(self, needed: str) -> None:
         super().__init__(
             "This key does not allow it",

@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 
 from frameloom.common.documents import ApiKey
 from frameloom.common.errors import FrameloomError
-from frameloom.gateway.errors import ForbiddenError, NotAuthenticatedError, UnauthorizedError
+from frameloom.gateway.errors import NotAuthenticatedError, ScopeMissingError, UnauthorizedError
 from frameloom.gateway.http.typed import Operation
 from frameloom.gateway.services.access import Access
 from frameloom.gateway.services.caller import ANONYMOUS, Caller, Scope
@@ -45,7 +45,7 @@ class Guard:
         Raises:
             UnauthorizedError: There is no key, or not one that works.
             NotAuthenticatedError: There is none, for a strict operation.
-            ForbiddenError: The key does not allow the operation.
+            ScopeMissingError: The key does not allow the operation.
             TransientError: The database does not answer.
         """
         decision = request.get(DECISION)
@@ -61,7 +61,7 @@ class Guard:
         except FrameloomError as error:
             return Decision(ANONYMOUS, error)
         if operation.scope is not None and not caller.may(operation.scope):
-            return Decision(caller, ForbiddenError(operation.scope))
+            return Decision(caller, ScopeMissingError(operation.scope))
         return Decision(caller)
 
     async def _who(self, request: web.Request, operation: Operation) -> Caller:

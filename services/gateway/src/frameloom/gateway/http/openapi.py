@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from frameloom.common.errors import FrameloomError, TransientError
-from frameloom.gateway.errors import ForbiddenError, NotAuthenticatedError, UnauthorizedError
+from frameloom.gateway.errors import NotAuthenticatedError, ScopeMissingError, UnauthorizedError
 from frameloom.gateway.http.files import FileDownload
 from frameloom.gateway.http.sse import EventStream
 from frameloom.gateway.http.typed import Operation, Parameter, Source, parameters_of, returned_by
@@ -80,7 +80,7 @@ def _operation(operation: Operation, parameters: list[Parameter]) -> Json:
         if parameter.source in {Source.BODY, Source.FORM}:
             kind = "multipart/form-data" if parameter.source is Source.FORM else "application/json"
             schema = {"$ref": _REF.format(model=parameter.kind.__name__)}
-            shown["requestBody"] = {"required": True, "content": {kind: {"schema": schema}}}
+            shown["requestBody"] = {"required": not parameter.optional, "content": {kind: {"schema": schema}}}
     shown["responses"] = _responses(operation, parameters)
     if operation.scope is not None:
         shown["security"] = [{scheme: [] for scheme in _SECURITY_SCHEMES}]
@@ -122,7 +122,7 @@ def _refusals(operation: Operation) -> tuple[type[FrameloomError], ...]:
     if operation.scope is None:
         return ()
     strict = (NotAuthenticatedError,) if operation.strict else ()
-    return (UnauthorizedError, *strict, ForbiddenError)
+    return (UnauthorizedError, *strict, ScopeMissingError)
 
 
 def _failure(operation: Operation, kinds: list[type[FrameloomError]]) -> Json:

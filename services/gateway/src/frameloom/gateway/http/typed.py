@@ -1,9 +1,9 @@
 """Typed handlers: what a handler's annotations ask for is read from the request and checked by pydantic.
 
 A handler is a coroutine function; each parameter says by its annotation where it comes from:
-``FromPath[str]``, ``FromQuery[Model]``, ``FromHeaders[Model]``, ``FromBody[Model]``, ``FromForm`` parts, or
-the :class:`Caller`. Its return annotation says what is answered. The same annotations make the OpenAPI
-document, so the two can not differ.
+``FromPath[str]``, ``FromQuery[Model]``, ``FromHeaders[Model]``, ``FromBody[Model]`` (``Model | None`` where
+the body may be left out), ``FromForm`` parts, or the :class:`Caller`. Its return annotation says what is
+answered. The same annotations make the OpenAPI document, so the two can not differ.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from types import NoneType, UnionType
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 from aiohttp import web
@@ -109,11 +110,13 @@ class Parameter:
         name: In the handler's signature.
         source: Where it comes from.
         kind: Its type: a model, or a scalar for path parameters.
+        optional: A body that may be left out; the handler then gets None.
     """
 
     name: str
     source: Source
     kind: Any
+    optional: bool = False
 
 
 def parameters_of(handler: Handler) -> list[Parameter]:
@@ -134,6 +137,9 @@ def _parameter(name: str, hint: Any) -> Parameter:
     kind, mark = get_args(hint)[:2]
     if isinstance(mark, FormOf):
         return Parameter(name, Source.FORM, mark.model)
+    if Source(mark) is Source.BODY and isinstance(kind, UnionType):
+        (model,) = (part for part in get_args(kind) if part is not NoneType)
+        return Parameter(name, Source.BODY, model, optional=True)
     return Parameter(name, Source(mark), kind)
 
 
@@ -196,7 +202,8 @@ class Binder:
             case Source.HEADER:
                 return adapter.validate_python(_wanted_headers(request, parameter.kind))
             case _:
-                return adapter.validate_python(await _json(request))
+                content = await _content(request)
+                return None if parameter.optional and not content else adapter.validate_python(_json(content))
 
 
 def _wanted_headers(request: web.Request, model: type[BaseModel]) -> dict[str, str]:
@@ -204,12 +211,16 @@ def _wanted_headers(request: web.Request, model: type[BaseModel]) -> dict[str, s
     return {name: request.headers[name] for name in names if name in request.headers}
 
 
-async def _json(request: web.Request) -> Any:
+async def _content(request: web.Request) -> bytes:
     body = b""
     async for chunk in request.content.iter_chunked(64 * 1024):
         body += chunk
         if len(body) > _MAX_BODY_BYTES:
             raise PayloadTooLargeError("The body", _MAX_BODY_BYTES)
+    return body
+
+
+def _json(body: bytes) -> Any:
     if not body:
         raise RequestInvalidError.missing("body")
     try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from frameloom.gateway.handlers.events import EventHandlers
 from frameloom.gateway.handlers.health import HealthHandlers
 from frameloom.gateway.handlers.jobs import JobHandlers
+from frameloom.gateway.handlers.keys import KeyHandlers
 from frameloom.gateway.handlers.pipelines import PipelineHandlers
 from frameloom.gateway.handlers.results import ResultHandlers
 from frameloom.gateway.handlers.validation import ValidationHandlers
@@ -14,6 +15,7 @@ from frameloom.gateway.http.typed import Operation
 from frameloom.gateway.routes.events import event_operations
 from frameloom.gateway.routes.health import health_operations
 from frameloom.gateway.routes.jobs import job_operations, result_operations
+from frameloom.gateway.routes.keys import key_operations
 from frameloom.gateway.routes.pipelines import pipeline_operations, validation_operations
 
 
@@ -27,6 +29,7 @@ class Handlers:
     validation: ValidationHandlers
     health: HealthHandlers
     events: EventHandlers
+    keys: KeyHandlers
 
 
 def operations(handlers: Handlers) -> list[Operation]:
@@ -38,4 +41,5 @@ def operations(handlers: Handlers) -> list[Operation]:
         *validation_operations(handlers.validation),
         *health_operations(handlers.health),
         *event_operations(handlers.events),
+        *key_operations(handlers.keys),
     ]

@@ -8,6 +8,7 @@ from frameloom.common.clock import Clock
 from frameloom.common.ports.stores import KeyStore, SecretStore
 from frameloom.gateway.services.bootstrap import ensure_first_key
 from frameloom.gateway.services.keyring import KeyRing
+from frameloom.gateway.services.keys import KeyService
 from frameloom.gateway.services.secrets import Secrets
 from frameloom.gateway.services.tokens import Tokens
 from frameloom.gateway.settings import AuthSettings
@@ -21,11 +22,13 @@ class Access:
         required: Whether a key is asked for.
         ring: Finds keys; its ``running()`` is to be entered.
         tokens: Short-lived tokens.
+        keys: Makes, revokes and rotates keys.
     """
 
     required: bool
     ring: KeyRing
     tokens: Tokens
+    keys: KeyService
 
     @classmethod
     async def opened(
@@ -39,4 +42,5 @@ class Access:
         found = await Secrets.opened(settings, secrets)
         ring = KeyRing(keys, found, clock, cache_seconds=settings.cache_seconds)
         await ensure_first_key(settings, keys, ring, clock)
-        return cls(settings.required, ring, Tokens(found, ring, clock))
+        service = KeyService(keys, ring, clock, expiry_days=settings.expiry_days)
+        return cls(settings.required, ring, Tokens(found, ring, clock), service)

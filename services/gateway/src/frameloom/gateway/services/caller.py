@@ -15,7 +15,8 @@ class Scope(StrEnum):
     JOBS_WRITE = "jobs:write"
     RESULTS_READ = "results:read"
     ADMIN = "admin"
-    """Everything, and what concerns all tenants: keys, the fleet's insides."""
+    """Everything in its tenant, its keys included, and the fleet's insides. An admin of the tenant
+    ``default`` is the operator, who rules over the keys of all tenants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Caller:
     key_id: str | None = None
     scopes: frozenset[Scope] = frozenset(Scope)
     job_id: str | None = None
+
+    @property
+    def operates(self) -> bool:
+        """Whether this is the operator, who rules over the keys of all tenants."""
+        return self.tenant == DEFAULT_TENANT and Scope.ADMIN in self.scopes
 
     def may(self, scope: Scope) -> bool:
         """Whether it has this scope."""
