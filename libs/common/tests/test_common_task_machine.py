@@ -147,6 +147,13 @@ def test_a_released_task_keeps_its_attempt_number(machine: TaskMachine, running:
     assert after.dispatched_at is None
 
 
+def test_a_released_task_that_is_to_be_cancelled_ends(machine: TaskMachine, running: TaskDocument) -> None:
+    asked = machine.request_cancel(running, NOW).after
+    after = machine.release(asked, epoch=1, now=NOW).after
+    assert (after.state, after.owner, after.lease_until) == (TaskState.CANCELLED, None, None)
+    assert [event.type for event in after.outbox][-1] == "task.cancelled"
+
+
 def test_the_last_attempt_fails_for_good(machine: TaskMachine, queued: TaskDocument) -> None:
     task = queued
     tries = DEFAULT_RULES[FailureCategory.WORKER_LOST].attempts

@@ -151,8 +151,13 @@ class TaskMachine:
         return Change(task, change.after, delay_seconds=change.delay_seconds, guard=Guard.LEASE_EXPIRED)
 
     def release(self, task: TaskDocument, *, epoch: int, now: datetime) -> Change[TaskDocument]:
-        """A worker that shuts down gives the task back: queued again, no attempt burned."""
+        """A worker that shuts down gives the task back: queued again, no attempt burned.
+
+        One that is to be cancelled ends here: nobody would claim it, or ask a second time.
+        """
         _allow(Reason.RELEASE, task, epoch)
+        if task.cancel_requested:
+            return self.cancel(task, epoch=epoch, now=now)
         after = _close(task, now, Outcome.RELEASED, None)
         after = _next(after, state=TaskState.QUEUED, dispatched_at=None, **_UNOWNED)
         return Change(task, _emit(after, "task.released", now))
