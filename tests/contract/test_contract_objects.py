@@ -5,12 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from frameloom.common.adapters.memory import MemoryObjectStore
 from frameloom.common.adapters.s3 import S3ObjectStore
-from frameloom.common.errors import ObjectNotFoundError, StorageUnavailableError
+from frameloom.common.errors import ObjectChangedError, ObjectNotFoundError, StorageUnavailableError
 from frameloom.common.ports.objects import ObjectStore
 from frameloom.common.settings import S3Settings
 from support.grounds import Grounds
@@ -40,7 +41,7 @@ async def objects(request: pytest.FixtureRequest, all_grounds: Grounds) -> Async
         yield store
 
 
-async def content(objects: ObjectStore, key: str, **window: int) -> bytes:
+async def content(objects: ObjectStore, key: str, **window: Any) -> bytes:
     return b"".join([block async for block in objects.read(key, **window)])
 
 
@@ -108,6 +109,29 @@ async def test_keys_are_listed_in_order_and_removed(objects: ObjectStore) -> Non
     await objects.delete(["x/2", "x/never-there", "x/1/deep"])
     assert await objects.keys("") == ["x/10", "y"]
     await objects.delete([])
+
+
+@pytest.mark.parametrize("size", [0, 7, 20 * MIB])
+async def test_an_object_is_copied_under_another_type(objects: ObjectStore, size: int) -> None:
+    await objects.put_stream("from/a", stream(b"c" * size), "text/html")
+    await objects.copy("from/a", "to/a", "video/mp4", etag=(await objects.info("from/a")).etag)
+    assert await content(objects, "to/a") == b"c" * size
+    assert (await objects.info("to/a")).content_type == "video/mp4"
+    assert (await objects.info("from/a")).content_type == "text/html"
+    with pytest.raises(ObjectNotFoundError):
+        await objects.copy("from/nowhere", "to/b", "video/mp4")
+
+
+async def test_an_object_that_was_changed_is_noticed(objects: ObjectStore) -> None:
+    await objects.put("a", b"before", "text/plain")
+    etag = (await objects.info("a")).etag
+    assert await content(objects, "a", offset=2, length=2, etag=etag) == b"fo"
+    await objects.put("a", b"behind", "text/plain")
+    with pytest.raises(ObjectChangedError):
+        await content(objects, "a", etag=etag)
+    with pytest.raises(ObjectChangedError):
+        await objects.copy("a", "b", "text/plain", etag=etag)
+    assert await objects.keys("b") == []
 
 
 @pytest.mark.parametrize("name", ["embedded", "kafka-minio"])

@@ -88,6 +88,17 @@ class ObjectNotFoundError(NotFoundError):
         super().__init__(f"The object {key} does not exist", detail={"key": key})
 
 
+class ObjectChangedError(ConflictError):
+    """The object is no longer the one that was seen before."""
+
+    code = "OBJECT_CHANGED"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"The object {key} was changed meanwhile", hint="Upload it again.", detail={"key": key}
+        )
+
+
 class PoisonMessageError(FrameloomError):
     """A message that can not be read: wrong bytes, unknown type or version."""
 

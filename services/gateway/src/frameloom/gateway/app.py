@@ -48,12 +48,13 @@ from frameloom.gateway.http.viewer import ViewerCopy, add_viewer
 from frameloom.gateway.routes import Handlers, operations
 from frameloom.gateway.services.access import Access
 from frameloom.gateway.services.catalogue import Catalogue
+from frameloom.gateway.services.gate import MediaGate, UploadLimits
 from frameloom.gateway.services.health import HealthService, Probe
 from frameloom.gateway.services.jobs import JobService
 from frameloom.gateway.services.live import LiveEvents
 from frameloom.gateway.services.results import ResultService
 from frameloom.gateway.services.streams import StreamService
-from frameloom.gateway.services.submission import SubmissionService, UploadLimits
+from frameloom.gateway.services.submission import SubmissionService
 from frameloom.gateway.services.tally import Tally
 from frameloom.gateway.services.validation import ValidationService
 from frameloom.gateway.settings import GatewaySettings, Settings
@@ -170,7 +171,7 @@ def _handlers(settings: Settings, ports: Ports, access: Access) -> Handlers:
         overlap_seconds=own.replay_overlap_seconds,
     )
     submissions = SubmissionService(
-        ports.jobs, ports.tally, ports.uploads, validation, ports.relay, ports.clock, limits
+        ports.jobs, ports.tally, MediaGate(ports.uploads, limits), validation, ports.relay, ports.clock
     )
     health = HealthService(ports.jobs, ports.tally, ports.fleet, ports.probes, own.probe_timeout_seconds)
     return Handlers(

@@ -27,6 +27,7 @@ from frameloom.results.chunks import ChunkStore
 from frameloom.results.handlers import Handlers
 from frameloom.results.orphans import OrphanSweeper
 from frameloom.results.publishing import Finisher
+from frameloom.results.quarantine import QuarantineSweeper
 from frameloom.results.settings import ResultsSettings
 from frameloom.results.tidying import Tidier
 
@@ -58,6 +59,8 @@ async def main(shutdown: Shutdown) -> None:
         await stack.enter_async_context(tidier.running())
         orphans = OrphanSweeper(jobs, objects, timedelta(seconds=settings.orphan_after_seconds), clock)
         await stack.enter_async_context(orphans.running())
+        quarantine = QuarantineSweeper(objects, timedelta(seconds=settings.quarantine_after_seconds), clock)
+        await stack.enter_async_context(quarantine.running())
         announcer = Announcer(fleet, fleet_settings, Service.RESULTS, clock)
         await stack.enter_async_context(announcer.running())
         log.info("storing results")

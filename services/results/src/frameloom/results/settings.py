@@ -19,3 +19,5 @@ class ResultsSettings(BaseSettings):
     """Jobs that are over are looked for this often, to remove what they no longer need."""
     orphan_after_seconds: float = Field(default=24 * 3600.0, gt=0)
     """Media without a job is removed when it is this old; no upload may take longer."""
+    quarantine_after_seconds: float = Field(default=6 * 3600.0, gt=0)
+    """An upload that was never examined, because its gateway died, is removed when it is this old."""

@@ -13,11 +13,12 @@ from typing import Any, BinaryIO, Self, TypeVar, cast
 import structlog
 import urllib3
 from minio import Minio
+from minio.commonconfig import REPLACE, ComposeSource, CopySource
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
-from frameloom.common.errors import ObjectNotFoundError, StorageUnavailableError
+from frameloom.common.errors import ObjectChangedError, ObjectNotFoundError, StorageUnavailableError
 from frameloom.common.ports.objects import ObjectInfo
 from frameloom.common.settings import S3Settings
 
@@ -25,7 +26,10 @@ T = TypeVar("T")
 _PART_BYTES = 8 * 1024 * 1024
 _PARALLEL_PARTS = 2
 _BLOCK_BYTES = 1024 * 1024
+_COPY_BYTES = 1024**3
+"""A larger copy is made in parts of this size: a store answers each within the time that a call may take."""
 _ABSENT = {"NoSuchKey", "NoSuchObject"}
+_CHANGED = "PreconditionFailed"
 _OWNED = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 log = structlog.get_logger(__name__)
 
@@ -37,6 +41,8 @@ def _translated(key: str) -> Iterator[None]:
     except S3Error as error:
         if error.code in _ABSENT:
             raise ObjectNotFoundError(key) from error
+        if error.code == _CHANGED:
+            raise ObjectChangedError(key) from error
         raise StorageUnavailableError(
             f"The object store refused {key}: {error.code}", hint="Check its log and the S3 credentials."
         ) from error
@@ -135,10 +141,18 @@ class S3ObjectStore:
             modified=found.last_modified,
         )
 
-    async def read(self, key: str, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+    async def read(
+        self, key: str, *, offset: int = 0, length: int | None = None, etag: str | None = None
+    ) -> AsyncIterator[bytes]:
         """Streams an object, or a range of it."""
+        headers: dict[str, str | list[str] | tuple[str]] | None = (
+            None if etag is None else {"If-Match": f'"{etag}"'}
+        )
         response = await self._call(
-            key, lambda: self._client.get_object(self._bucket, key, offset=offset, length=length or 0)
+            key,
+            lambda: self._client.get_object(
+                self._bucket, key, offset=offset, length=length or 0, request_headers=headers
+            ),
         )
         try:
             while block := await self._call(key, lambda: response.read(_BLOCK_BYTES)):
@@ -150,6 +164,32 @@ class S3ObjectStore:
     async def fetch(self, key: str, path: Path) -> None:
         """Stores an object as a file: written beside it first, then renamed."""
         await self._call(key, lambda: self._client.fget_object(self._bucket, key, str(path)))
+
+    async def copy(self, source: str, target: str, content_type: str, *, etag: str | None = None) -> None:
+        """Copies an object inside the store; a large one part by part."""
+        metadata: dict[str, str | list[str] | tuple[str]] = {"Content-Type": content_type}
+
+        def copied() -> None:
+            size = int(self._client.stat_object(self._bucket, source).size or 0)
+            if size > _COPY_BYTES:
+                parts = [
+                    ComposeSource(
+                        self._bucket,
+                        source,
+                        offset=start,
+                        length=min(_COPY_BYTES, size - start),
+                        match_etag=etag,
+                    )
+                    for start in range(0, size, _COPY_BYTES)
+                ]
+                self._client.compose_object(self._bucket, target, parts, metadata=metadata)
+            else:
+                whole = CopySource(self._bucket, source, match_etag=etag)
+                self._client.copy_object(
+                    self._bucket, target, whole, metadata=metadata, metadata_directive=REPLACE
+                )
+
+        await self._call(source, copied)
 
     async def keys(self, prefix: str) -> list[str]:
         """The keys that begin with ``prefix``, in order."""

@@ -3,6 +3,7 @@
 from frameloom.common.documents.fleet import FleetMember, Liveness, PipelineOffer, Service
 from frameloom.common.documents.job import JobDocument, JobEvent, JobStatus, MediaRef, TaskSummary
 from frameloom.common.documents.key import ApiKey, KeyLimits
+from frameloom.common.documents.media import MediaFacts
 from frameloom.common.documents.task import (
     Artefact,
     Attempt,
@@ -27,6 +28,7 @@ __all__ = [
     "JobStatus",
     "KeyLimits",
     "Liveness",
+    "MediaFacts",
     "MediaRef",
     "Outcome",
     "PipelineOffer",

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from frameloom.common.documents.base import Document, Part
+from frameloom.common.documents.media import MediaFacts
 from frameloom.common.documents.task import Failure, MediaRef, TaskResult, TaskState
 
 __all__ = ["JobDocument", "JobEvent", "JobStatus", "MediaRef", "TaskSummary"]
@@ -61,6 +62,8 @@ class JobDocument(Document):
 
     tenant: str
     media: MediaRef
+    facts: MediaFacts | None = None
+    """What the probe of the upload saw."""
     config: dict[str, Any] = Field(default_factory=dict)
     selected_pipelines: tuple[str, ...]
     priority: int = 0

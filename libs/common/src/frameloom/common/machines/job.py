@@ -10,6 +10,7 @@ from typing import Any
 
 from frameloom.common.clock import new_id, task_id
 from frameloom.common.documents.job import JobDocument, JobEvent, JobStatus, MediaRef, TaskSummary
+from frameloom.common.documents.media import MediaFacts
 from frameloom.common.documents.task import TaskDocument, TaskEvent, TaskState
 from frameloom.common.machines.transition import Change, Refused
 
@@ -50,6 +51,7 @@ class Submission:
     """What the client called the pipelines, where that is not their names."""
     warnings: tuple[dict[str, Any], ...] = ()
     """What was noticed about the configuration and did not keep it from being accepted."""
+    facts: MediaFacts | None = None
 
 
 def submit(submission: Submission, now: datetime) -> JobDocument:
@@ -58,6 +60,8 @@ def submit(submission: Submission, now: datetime) -> JobDocument:
         id=submission.job_id,
         tenant=submission.tenant,
         media=submission.media,
+        facts=submission.facts,
+        video_duration_seconds=submission.facts.duration_seconds if submission.facts else None,
         config=submission.config,
         selected_pipelines=submission.pipelines,
         priority=submission.priority,

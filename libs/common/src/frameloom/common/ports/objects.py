@@ -46,16 +46,28 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
-        """Streams an object, or a range of it.
+    def read(
+        self, key: str, *, offset: int = 0, length: int | None = None, etag: str | None = None
+    ) -> AsyncIterator[bytes]:
+        """Streams an object, or a range of it; with ``etag`` only while it is still this one.
 
         Raises:
             ObjectNotFoundError: There is none.
+            ObjectChangedError: It has another ETag now.
         """
         ...
 
     async def fetch(self, key: str, path: Path) -> None:
         """Stores an object as a file; the file appears whole or not at all."""
+        ...
+
+    async def copy(self, source: str, target: str, content_type: str, *, etag: str | None = None) -> None:
+        """Copies an object inside the store, under another content type; with ``etag`` only this one.
+
+        Raises:
+            ObjectNotFoundError: There is no source.
+            ObjectChangedError: It has another ETag now.
+        """
         ...
 
     async def keys(self, prefix: str) -> list[str]:

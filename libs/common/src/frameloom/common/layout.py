@@ -1,0 +1,27 @@
+"""Where media lie in the bucket. Pure.
+
+An upload lies in quarantine until it has been examined; then a copy of it appears among the media, and what
+was in quarantine goes. Workers and downloads know only the media.
+"""
+
+from __future__ import annotations
+
+QUARANTINE = "quarantine/"
+"""Prefix of everything that nobody has examined yet. What stays here is left over."""
+MEDIA = "media/"
+"""Prefix of what has been examined."""
+
+
+def quarantined(job_id: str) -> str:
+    """Key of an upload that becomes the media of this job if it passes."""
+    return f"{quarantine_of(job_id)}source"
+
+
+def quarantine_of(job_id: str) -> str:
+    """Prefix of everything in quarantine for this job: parts of an upload too, if it comes in parts."""
+    return f"{QUARANTINE}{job_id}/"
+
+
+def media(job_id: str) -> str:
+    """Key of a job's media."""
+    return f"{MEDIA}{job_id}/source"
