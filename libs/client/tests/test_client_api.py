@@ -8,9 +8,10 @@ import tracemalloc
 
 import pytest
 
-from frameloom.client.api import AsyncClient, server_address
+from frameloom.client.api import AsyncClient
 from frameloom.client.errors import ExitCode, RefusedError, ServerError, UnreachableError, UsageError
 from frameloom.client.sync import Client
+from frameloom.client.transport import server_address
 
 
 async def test_a_video_is_submitted_with_its_fields_before_the_file(gateway, video):
@@ -107,7 +108,7 @@ async def test_a_server_that_is_not_there_is_unreachable():
         taken.bind(("127.0.0.1", 0))
         async with AsyncClient(f"http://127.0.0.1:{taken.getsockname()[1]}") as client:
             with pytest.raises(UnreachableError, match="No server answers"):
-                await client.jobs()
+                await client.jobs_page()
 
 
 async def test_an_answer_that_is_no_job_is_a_server_fault(gateway):
@@ -126,7 +127,7 @@ async def test_a_proxy_of_the_environment_is_not_asked_for_loopback(gateway, mon
 
 async def test_the_key_goes_as_a_bearer_token(gateway):
     async with AsyncClient(gateway.url, api_key="va_secret") as client:
-        await client.jobs()
+        await client.jobs_page()
     assert gateway.seen[-1][2]["Authorization"] == "Bearer va_secret"
 
 
@@ -146,7 +147,7 @@ async def test_an_id_can_not_leave_its_place_in_the_path(gateway):
     ],
 )
 def test_an_address_is_made_whole(text, address):
-    assert server_address(text) == address
+    assert server_address(text) == (address, None)
 
 
 @pytest.mark.parametrize("text", ["ftp://host", "http://", "http://host:port", ""])

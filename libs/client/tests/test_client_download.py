@@ -8,9 +8,10 @@ import stat
 import pytest
 
 from frameloom.client.api import AsyncClient
-from frameloom.client.download import download, download_all, safe_name
+from frameloom.client.download import download, download_all
 from frameloom.client.errors import IntegrityError, RefusedError, UsageError
 from frameloom.client.models import ResultFile
+from frameloom.client.names import safe_name
 
 PIPELINES = ["scene_detection", "face_analysis"]
 
@@ -77,7 +78,12 @@ async def test_a_broken_line_is_taken_up_where_it_broke(gateway, tmp_path):
         results = await client.results("job-1")
         file = results.pipeline_results["face_analysis"].files[0]
         done = await download(
-            client, "job-1", "face_analysis", file, tmp_path / "x.json", on_bytes=seen.append
+            client,
+            "job-1",
+            "face_analysis",
+            file,
+            tmp_path / "x.json",
+            on_progress=lambda got, _: seen.append(got),
         )
     assert done.verified
     ranges = [headers.get("Range") for _, path, headers in gateway.seen if "/files/" in path]

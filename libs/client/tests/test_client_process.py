@@ -32,6 +32,7 @@ class UpOptions:
 class Stack:
     def __init__(self, options):
         self.base_url = os.environ["TEST_GATEWAY"]
+        self.api_key = "va_of_the_stack"
         self.log = options.data / "stack"
         options.data.mkdir(parents=True)
 
@@ -88,7 +89,9 @@ def stack(tmp_path, held) -> dict[str, str]:
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     (package / "up.py").write_text(STACK)
-    return {"PYTHONPATH": str(tmp_path / "site"), "TEST_GATEWAY": held.url}
+    # The stand-in hides that one part; the others come from where they are tested.
+    paths = [str(tmp_path / "site"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"PYTHONPATH": os.pathsep.join(paths), "TEST_GATEWAY": held.url}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -134,6 +137,7 @@ def test_an_embedded_annotate_ends_with_the_stack(held, stack, video, tmp_path):
     assert child.returncode == 0, err
     assert (tmp_path / "data" / "stack").read_text() == "down"
     assert len(list((tmp_path / "out").iterdir())) == 2
+    assert {headers["Authorization"] for _, _, headers in held.seen} == {"Bearer va_of_the_stack"}
 
 
 def test_keep_leaves_the_stack_up_until_interrupted(held, stack, video, tmp_path):
@@ -152,7 +156,7 @@ def test_keep_leaves_the_stack_up_until_interrupted(held, stack, video, tmp_path
 
 
 def test_a_stack_that_explains_why_it_does_not_start_is_believed(stack, video, tmp_path):
-    up = Path(stack["PYTHONPATH"]) / "frameloom" / "local" / "up.py"
+    up = Path(stack["PYTHONPATH"].split(os.pathsep)[0]) / "frameloom" / "local" / "up.py"
     raising = "class Bad(Exception):\n    code = 'IN_USE'\n    hint = 'End the other'\n"
     up.write_text(raising + STACK.replace('self.log.write_text("up")', "raise Bad('Another one runs')"))
     child = _start("annotate", video, "-o", tmp_path / "out", "--data", tmp_path / "data", **stack)

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from frameloom.client.api import AsyncClient
-from frameloom.client.download import download_all, prepare_folder, safe_name
+from frameloom.client.download import download_all
 from frameloom.client.errors import ClientError, RefusedError, UsageError
 from frameloom.client.models import Job
+from frameloom.client.names import prepare_folder, safe_name
 from frameloom.client.render.display import Display
 from frameloom.client.reports import Report
 from frameloom.client.watching import watch_to_end

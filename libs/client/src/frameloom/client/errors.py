@@ -49,6 +49,14 @@ class ClientError(Exception):
         self.status = status
         self.detail = detail
 
+    def __repr__(self) -> str:
+        facts = [
+            repr(self.message),
+            *([f"status={self.status}"] if self.status else []),
+            f"code={self.code!r}",
+        ]
+        return f"{type(self).__name__}({', '.join(facts)})"
+
     def document(self) -> dict[str, Any]:
         """The error as the ``--json`` output shows it."""
         facts = {
@@ -95,6 +103,59 @@ class RefusedError(ClientError):
 
     code = "REFUSED"
     exit_code = ExitCode.REFUSED
+
+
+class AuthenticationError(RefusedError):
+    """No key was sent, or one that the server does not know, or no longer (401)."""
+
+    code = "UNAUTHORIZED"
+
+
+class PermissionDeniedError(RefusedError):
+    """The key does not allow this (403)."""
+
+    code = "FORBIDDEN"
+
+
+class NotFoundError(RefusedError):
+    """There is no such thing, or it is not yours (404)."""
+
+    code = "NOT_FOUND"
+
+
+class ConflictError(RefusedError):
+    """The state of the thing forbids it (409)."""
+
+    code = "CONFLICT"
+
+
+class RateLimitedError(RefusedError):
+    """More was asked for than the key may have (429).
+
+    Attributes:
+        retry_after_seconds: When the server says it may be tried again.
+    """
+
+    code = "RATE_LIMITED"
+    retry_after_seconds: float | None = None
+
+
+class UnavailableError(ServerError):
+    """The server can not do it right now (503).
+
+    Attributes:
+        retry_after_seconds: When the server says it may be tried again.
+    """
+
+    code = "UNAVAILABLE"
+    retry_after_seconds: float | None = None
+
+
+class WaitTimeoutError(ClientError, TimeoutError):
+    """The job did not end in the time that was given. It goes on."""
+
+    code = "WAIT_TIMEOUT"
+    exit_code = ExitCode.JOB_FAILED
 
 
 class MissingCapabilityError(ClientError):

@@ -1,30 +1,43 @@
-"""The events of a job as they happen: server-sent events, resumed where they broke off.
+"""The events of jobs as they happen, resumed where a stream broke off.
 
-Three nets under it, so that a watcher always learns how a job ends: a broken stream is opened again with
-``Last-Event-ID``; a stream that cannot be had is replaced by asking for the job now and then; and a stream
+For one job there are three nets, so that a watcher always learns how it ends: a broken stream is opened again
+after the last event; a stream that cannot be had is replaced by asking for the job now and then; and a stream
 that stays silent (an older server sends heartbeats only) is checked by asking, too.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
-import httpx
-import httpx_sse
-from pydantic import ValidationError
+from frameloom.client.errors import (
+    AuthenticationError,
+    PermissionDeniedError,
+    RefusedError,
+    ServerError,
+    UnreachableError,
+)
+from frameloom.client.feed import Frame, frames, parse
+from frameloom.client.fetching import Streams
+from frameloom.client.models import FeedItem, Job, JobEvent, TaskProgress
 
-from frameloom.client.api import AsyncClient
-from frameloom.client.errors import RefusedError, ServerError, UnreachableError
-from frameloom.client.models import FeedItem, Job, JobEvent, Progress, TaskProgress
+__all__ = ["FollowPolicy", "follow", "follow_all", "parse", "patiently"]
 
 _T = TypeVar("_T")
-_STREAM = "/api/v1/events/stream"
+_REMEMBERED_JOBS = 10_000
+_BREAKS = (UnreachableError, ServerError)
+
+
+class Watchable(Streams, Protocol):
+    """What is needed of a connection to watch a job."""
+
+    async def job(self, job_id: str) -> Job:
+        """One job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +62,34 @@ class _Seen:
 
     def __init__(self, last_event_id: str | None) -> None:
         self.last_event_id = last_event_id
-        self.seq = _sequence(last_event_id)
         self.status: str | None = None
+        self._seqs: OrderedDict[str, int] = OrderedDict()
+        job_id, _, number = (last_event_id or "").rpartition(":")
+        if job_id and number.isascii() and number.isdecimal():
+            self._seqs[job_id] = int(number)
 
-    def is_new(self, item: FeedItem) -> bool:
+    def is_new(self, frame: Frame) -> bool:
+        """Whether there is something in it that was not passed on before."""
+        if frame.id:
+            self.last_event_id = frame.id
+        item = frame.item
+        if item is None:
+            return False
         if isinstance(item, TaskProgress) or item.seq is None:
             return True
-        if item.seq <= self.seq:
+        if item.seq <= self._seqs.get(item.job_id, 0):
             return False
-        self.seq = item.seq
-        self.last_event_id = item.id if item.id and ":" in item.id else f"{item.job_id}:{item.seq}"
+        self._seqs[item.job_id] = item.seq
+        self._seqs.move_to_end(item.job_id)
+        if len(self._seqs) > _REMEMBERED_JOBS:
+            self._seqs.popitem(last=False)
+        self.last_event_id = frame.id or f"{item.job_id}:{item.seq}"
         self.status = item.status or self.status
         return True
 
 
 async def follow(
-    client: AsyncClient,
+    client: Watchable,
     job_id: str,
     *,
     last_event_id: str | None = None,
@@ -95,8 +120,54 @@ async def follow(
                     return
 
 
+async def follow_all(
+    connection: Streams, *, last_event_id: str | None = None, policy: FollowPolicy | None = None
+) -> AsyncGenerator[FeedItem]:
+    """The events of all jobs from now on, each once and in order within its job, without an end.
+
+    Args:
+        connection: The server.
+        last_event_id: Go on after this event; what happened since then comes first.
+        policy: How patient to be.
+
+    Yields:
+        Events, and progress between them.
+
+    Raises:
+        RefusedError: The server gives no such stream to this key.
+        UnreachableError: It can not be reached at the start, or was silent for longer than the patience.
+    """
+    rules = policy or FollowPolicy()
+    seen = _Seen(last_event_id)
+    broken, since = 0, time.monotonic() - rules.patience_seconds
+    while True:
+        try:
+            async with aclosing(_frames(connection, {}, seen, rules)) as stream:
+                async for frame in stream:
+                    broken, since = 0, time.monotonic()
+                    if seen.is_new(frame) and frame.item is not None:
+                        yield frame.item
+        except _BREAKS:
+            if time.monotonic() - since >= rules.patience_seconds:
+                raise
+        broken += 1
+        await asyncio.sleep(_delay(broken, rules))
+
+
+def _frames(
+    connection: Streams, params: dict[str, str], seen: _Seen, rules: FollowPolicy
+) -> AsyncGenerator[Frame]:
+    return frames(
+        connection,
+        params=params,
+        last_event_id=seen.last_event_id,
+        silence_seconds=rules.silence_seconds,
+        read_timeout_seconds=rules.read_timeout_seconds,
+    )
+
+
 async def _streams(
-    client: AsyncClient, job_id: str, seen: _Seen, rules: FollowPolicy
+    client: Watchable, job_id: str, seen: _Seen, rules: FollowPolicy
 ) -> AsyncGenerator[FeedItem]:
     """One stream after the other, until too many in a row bring nothing."""
     broken = 0
@@ -106,6 +177,8 @@ async def _streams(
                 async for item in stream:
                     broken = 0
                     yield item
+        except (AuthenticationError, PermissionDeniedError):
+            raise
         except RefusedError:
             # No such job, which asking will tell as well; or a server that has no stream.
             return
@@ -119,24 +192,16 @@ async def _streams(
 
 
 async def _stream(
-    client: AsyncClient, job_id: str, seen: _Seen, rules: FollowPolicy
+    client: Watchable, job_id: str, seen: _Seen, rules: FollowPolicy
 ) -> AsyncGenerator[FeedItem]:
     """One stream, until it ends or breaks; new items only."""
-    headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
-    if seen.last_event_id:
-        headers["Last-Event-ID"] = seen.last_event_id
-    timeout = httpx.Timeout(10.0, connect=5.0, read=rules.read_timeout_seconds)
-    params = {"job_id": job_id, "close_on_end": "true"}
     last = time.monotonic()
     try:
-        async with (
-            client.stream(_STREAM, params=params, headers=headers, timeout=timeout) as response,
-            aclosing(httpx_sse.EventSource(response).aiter_sse()) as lines,
-            aclosing(_with_silences(lines, rules.silence_seconds)) as events,
-        ):
-            async for event in events:
-                item = None if event is None else parse(event)
-                if item is not None and item.job_id == job_id and seen.is_new(item):
+        params = {"job_id": job_id, "close_on_end": "true"}
+        async with aclosing(_frames(client, params, seen, rules)) as stream:
+            async for frame in stream:
+                item = frame.item
+                if item is not None and item.job_id == job_id and seen.is_new(frame):
                     last = time.monotonic()
                     yield item
                 elif time.monotonic() - last >= rules.silence_seconds:
@@ -145,42 +210,12 @@ async def _stream(
                     if job.ended:
                         yield _told(job)
                         return
-    except (UnreachableError, ServerError, httpx_sse.SSEError):
+    except _BREAKS:
         # The caller counts the breaks and asks for the job, which tells a broken stream from a dead server.
         return
 
 
-async def _with_silences(
-    events: AsyncGenerator[httpx_sse.ServerSentEvent], seconds: float
-) -> AsyncGenerator[httpx_sse.ServerSentEvent | None]:
-    """The events, and a None after each silence, without disturbing the read that is under way."""
-    reading: asyncio.Task[httpx_sse.ServerSentEvent | None] | None = None
-    try:
-        while True:
-            if reading is None:
-                reading = asyncio.ensure_future(_next(events))
-            done, _ = await asyncio.wait({reading}, timeout=seconds)
-            if not done:
-                yield None
-                continue
-            finished, reading = reading, None
-            event = finished.result()
-            if event is None:
-                return
-            yield event
-    finally:
-        if reading is not None:
-            reading.cancel()
-            await asyncio.wait({reading})
-
-
-async def _next(events: AsyncGenerator[httpx_sse.ServerSentEvent]) -> httpx_sse.ServerSentEvent | None:
-    return await anext(events, None)
-
-
-async def _poll(
-    client: AsyncClient, job_id: str, seen: _Seen, rules: FollowPolicy
-) -> AsyncGenerator[FeedItem]:
+async def _poll(client: Watchable, job_id: str, seen: _Seen, rules: FollowPolicy) -> AsyncGenerator[FeedItem]:
     """No stream is to be had: a made-up event for each change of the status, until the end.
 
     The job may take hours, so this is bounded by its end and by the policy's patience with the server.
@@ -218,36 +253,6 @@ async def patiently(call: Callable[[], Awaitable[_T]], policy: FollowPolicy) -> 
 def _delay(attempt: int, rules: FollowPolicy) -> float:
     doubled: float = rules.first_delay_seconds * 2 ** min(attempt - 1, 10)
     return min(rules.longest_delay_seconds, doubled)
-
-
-def parse(event: httpx_sse.ServerSentEvent) -> FeedItem | None:
-    """The typed item in a server-sent event; None for heartbeats and what this version does not know."""
-    try:
-        document = json.loads(event.data) if event.data else None
-    except ValueError:
-        return None
-    if not isinstance(document, dict):
-        return None
-    document.setdefault("type", event.event)
-    try:
-        if document["type"] == "task.progress":
-            return _progress(document)
-        return JobEvent.model_validate(document)
-    except ValidationError:
-        return None
-
-
-def _progress(document: dict[str, Any]) -> TaskProgress:
-    """Progress with its facts in ``data`` as every event, or beside it; flat, or in ``progress``."""
-    data = document.pop("data", None)
-    facts = document | data if isinstance(data, dict) else document
-    facts.setdefault("progress", {name: facts[name] for name in Progress.model_fields if name in facts})
-    return TaskProgress.model_validate(facts)
-
-
-def _sequence(event_id: str | None) -> int:
-    _, _, number = (event_id or "").rpartition(":")
-    return int(number) if number.isascii() and number.isdecimal() else 0
 
 
 def _told(job: Job) -> JobEvent:

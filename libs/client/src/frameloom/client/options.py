@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from frameloom.client.credentials import DEFAULT_SERVER, SERVER_VARIABLE, data_folder, find_key
 from frameloom.client.errors import UsageError
 from frameloom.client.mode import MODE
 
-DEFAULT_SERVER = "http://127.0.0.1:18011"
-"""Where ``frameloom up`` listens."""
+if TYPE_CHECKING:
+    from frameloom.client.api import AsyncClient
 
 Server = Annotated[
     str | None,
     typer.Option(
         "--server",
         metavar="URL",
-        envvar="FRAMELOOM_SERVER",
+        envvar=SERVER_VARIABLE,
         help=f"Address of the gateway [{DEFAULT_SERVER}].",
     ),
 ]
@@ -48,12 +48,29 @@ Data = Annotated[
         "--data", metavar="DIR", envvar="FRAMELOOM_DATA", help="Data folder of the embedded stack, kept."
     ),
 ]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--key-file",
+        metavar="FILE",
+        help="A file with the server's key. Else FRAMELOOM_API_KEY, else that of the stack on this machine.",
+    ),
+]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
 
 
-def api_key() -> str | None:
-    """The key from the environment: on a command line every user of the machine could read it."""
-    return os.environ.get("FRAMELOOM_API_KEY") or None
+def connected(server: str | None, key_file: Path | None = None, *, data: Path | None = None) -> AsyncClient:
+    """A connection to the server that was named, or to the usual place, with its key.
+
+    Args:
+        server: From the option or the environment.
+        key_file: From the option.
+        data: Data folder of the embedded stack, if it is not the usual one.
+    """
+    from frameloom.client.api import AsyncClient  # noqa: PLC0415 - imports at need keep `--help` quick
+
+    address = server or DEFAULT_SERVER
+    return AsyncClient(address, api_key=find_key(address, key_file=key_file, data=data))
 
 
 def names(values: Iterable[str] | None) -> tuple[str, ...]:
@@ -112,12 +129,6 @@ def media_file(path: Path) -> Path:
     return path
 
 
-def data_folder(given: Path | None) -> Path:
-    """Where the embedded stack keeps its data: the one given, or the user's own by the system's custom."""
-    if given is not None:
-        return given.expanduser()
-    home = Path.home()
-    if sys.platform == "darwin":
-        return home / "Library" / "Application Support" / "frameloom"
-    base = os.environ.get("XDG_DATA_HOME", "")
-    return (Path(base) if Path(base).is_absolute() else home / ".local" / "share") / "frameloom"
+def folder_of_data(given: Path | None) -> Path:
+    """Where the embedded stack keeps its data: the one given, or the usual one."""
+    return given.expanduser() if given is not None else data_folder()

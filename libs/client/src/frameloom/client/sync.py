@@ -1,42 +1,96 @@
-"""The same client for plain code: an :class:`~frameloom.client.api.AsyncClient` on a thread of its own.
-
-So there is one implementation, and it also works where an event loop already runs (a notebook).
-"""
+"""The same client for plain code: each method stands for that of the same name of the asynchronous one."""
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+import ssl
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
 from frameloom.client.api import AsyncClient
-from frameloom.client.download import Downloaded, download_all
-from frameloom.client.events import FollowPolicy, follow
-from frameloom.client.models import FeedItem, Job, JobPage, JobResults, Pipeline
+from frameloom.client.calls.keys import AsyncKeys
+from frameloom.client.calls.system import AsyncDebug
+from frameloom.client.credentials import Key
+from frameloom.client.mirrors import Loop, Mirror, abandoned, iterated, mirrored
+from frameloom.client.retries import RetryPolicy
 
-_T = TypeVar("_T")
+
+class Keys(Mirror[AsyncKeys]):
+    """Calls about keys; all of them need a key with the scope ``admin``."""
+
+    create = mirrored(AsyncKeys.create)
+    list = mirrored(AsyncKeys.list)
+    revoke = mirrored(AsyncKeys.revoke)
+    rotate = mirrored(AsyncKeys.rotate)
 
 
-class Client:
-    """A connection to one gateway; use it as a context manager. Its methods are those of the other client.
+class Debug(Mirror[AsyncDebug]):
+    """What the server tells its developers, where its operator has enabled it."""
+
+    server_info = mirrored(AsyncDebug.server_info)
+    token_info = mirrored(AsyncDebug.token_info)
+    pipelines = mirrored(AsyncDebug.pipelines)
+    job = mirrored(AsyncDebug.job)
+    request_log = mirrored(AsyncDebug.request_log)
+    background_jobs = mirrored(AsyncDebug.background_jobs)
+
+
+class Client(Mirror[AsyncClient]):
+    """A connection to one gateway; use it as a context manager. Threads may share it.
+
+    Functions that are given to it (``on_bytes``, ``on_progress``) are called on another thread, and must not
+    call the client.
 
     Args:
         server: Its address, ``http://127.0.0.1:18011`` for example.
         api_key: Sent as a bearer token, if given.
+        timeout: Seconds that the server may take for an answer. Uploads, downloads and event streams may take
+            longer, as long as they go on.
+        retries: When a request is sent again.
+        verify: False: the server's certificate is not checked; a context: checked as it says.
+
+    Attributes:
+        keys: The keys of the server.
+        debug: What the server tells its developers.
 
     Raises:
-        UsageError: ``server`` is no http or https address.
+        UsageError: ``server`` is no http or https address, or ``api_key`` no key.
     """
 
-    def __init__(self, server: str, *, api_key: str | None = None) -> None:
-        self._client = AsyncClient(server, api_key=api_key)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="frameloom-client", daemon=True)
-        self._thread.start()
+    def __init__(
+        self,
+        server: str,
+        *,
+        api_key: str | Key | None = None,
+        timeout: float = 30.0,
+        retries: RetryPolicy | None = None,
+        verify: bool | ssl.SSLContext = True,
+    ) -> None:
+        self._begin(AsyncClient(server, api_key=api_key, timeout=timeout, retries=retries, verify=verify))
+
+    @classmethod
+    def from_environment(cls, server: str | None = None, *, key_file: Path | None = None) -> Self:
+        """As the ``frameloom`` command connects; see :meth:`AsyncClient.from_environment`."""
+        made = cls.__new__(cls)
+        made._begin(AsyncClient.from_environment(server, key_file=key_file))
+        return made
+
+    def _begin(self, inner: AsyncClient) -> None:
+        loop = Loop()
+        super().__init__(inner, loop)
+        self.keys = Keys(inner.keys, loop)
+        self.debug = Debug(inner.debug, loop)
+        self._end = abandoned(self, loop, inner.close, repr(inner))
+
+    @property
+    def server(self) -> str:
+        """The gateway's address."""
+        return self._inner.server
+
+    @property
+    def key(self) -> Key | None:
+        """The key that is sent; its text is not shown when it is printed."""
+        return self._inner.key
 
     def __enter__(self) -> Self:
         return self
@@ -46,84 +100,37 @@ class Client:
     ) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        return repr(self._inner).replace(type(self._inner).__name__, type(self).__name__, 1)
+
     def close(self) -> None:
-        """Ends the connection; a second call does nothing."""
-        if self._loop.is_closed():
-            return
-        self._run(self._client.__aexit__(None, None, None))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        """Ends the connections; a second call does nothing."""
+        self._end.detach()
+        self._loop.close(self._inner.close)
 
-    def health(self, *, detailed: bool = False) -> dict[str, Any]:
-        """The server's health."""
-        return self._run(self._client.health(detailed=detailed))
+    health = mirrored(AsyncClient.health)
+    system_health = mirrored(AsyncClient.system_health)
+    metrics = mirrored(AsyncClient.metrics)
+    system_config = mirrored(AsyncClient.system_config)
+    database = mirrored(AsyncClient.database)
 
-    def pipelines(self) -> tuple[Pipeline, ...]:
-        """What the server can run."""
-        return self._run(self._client.pipelines())
+    pipelines = mirrored(AsyncClient.pipelines)
+    pipeline = mirrored(AsyncClient.pipeline)
+    schema = mirrored(AsyncClient.schema)
+    validate = mirrored(AsyncClient.validate)
+    validate_config = mirrored(AsyncClient.validate_config)
 
-    def submit(
-        self,
-        video: Path,
-        *,
-        pipelines: Sequence[str] = (),
-        config: Mapping[str, Any] | None = None,
-        on_bytes: Callable[[int], None] | None = None,
-    ) -> Job:
-        """Uploads a media file and asks for its annotation; ``on_bytes`` is called on another thread."""
-        return self._run(self._client.submit(video, pipelines=pipelines, config=config, on_bytes=on_bytes))
+    submit = mirrored(AsyncClient.submit)
+    job = mirrored(AsyncClient.job)
+    jobs = iterated(AsyncClient.jobs)
+    jobs_page = mirrored(AsyncClient.jobs_page)
+    cancel = mirrored(AsyncClient.cancel)
+    delete = mirrored(AsyncClient.delete)
+    events = iterated(AsyncClient.events)
+    wait = mirrored(AsyncClient.wait)
 
-    def job(self, job_id: str) -> Job:
-        """One job."""
-        return self._run(self._client.job(job_id))
-
-    def jobs(self, *, page: int = 1, per_page: int = 10, status: str | None = None) -> JobPage:
-        """A page of the list of jobs."""
-        return self._run(self._client.jobs(page=page, per_page=per_page, status=status))
-
-    def cancel(self, job_id: str) -> Job:
-        """Cancels a job."""
-        return self._run(self._client.cancel(job_id))
-
-    def results(self, job_id: str) -> JobResults:
-        """The results of a job, in whatever state it is."""
-        return self._run(self._client.results(job_id))
-
-    def download(self, job_id: str, folder: Path) -> tuple[Downloaded, ...]:
-        """Every file of a job into a folder, checked."""
-        return self._run(self._download(job_id, folder))
-
-    def events(
-        self, job_id: str, *, last_event_id: str | None = None, policy: FollowPolicy | None = None
-    ) -> Iterator[FeedItem]:
-        """The events of a job up to its end; see :func:`frameloom.client.events.follow`."""
-        feed = follow(self._client, job_id, last_event_id=last_event_id, policy=policy)
-        try:
-            while (item := self._run(_next(feed))) is not None:
-                yield item
-        finally:
-            self._run(feed.aclose())
-
-    def wait(self, job_id: str, *, policy: FollowPolicy | None = None) -> JobResults:
-        """The results of a job once it has ended."""
-        for _ in self.events(job_id, policy=policy):
-            pass
-        return self.results(job_id)
-
-    async def _download(self, job_id: str, folder: Path) -> tuple[Downloaded, ...]:
-        return await download_all(self._client, await self._client.results(job_id), folder)
-
-    def _run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        future: Future[_T] = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            # Ctrl-C here must not leave the work running over there.
-            future.cancel()
-            raise
-
-
-async def _next(feed: Any) -> FeedItem | None:
-    item: FeedItem | None = await anext(feed, None)
-    return item
+    results = mirrored(AsyncClient.results)
+    download = mirrored(AsyncClient.download)
+    download_file = mirrored(AsyncClient.download_file)
+    artifacts = mirrored(AsyncClient.artifacts)
+    unpacked = mirrored(AsyncClient.unpacked)

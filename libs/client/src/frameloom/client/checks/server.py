@@ -13,17 +13,17 @@ _BAD = frozenset({"error", "unhealthy", "down", "failed"})
 _POOR = frozenset({"warning", "degraded", "unknown"})
 
 
-async def server(address: str, api_key: str | None, *, named: bool) -> list[Finding]:
+async def server(connection: AsyncClient, *, named: bool) -> list[Finding]:
     """The server's health, one finding for it and one for each of its parts.
 
     Args:
-        address: Where it should be.
-        api_key: Key, if there is one.
+        connection: Where it should be, with the key.
         named: The user named it. Else it is only the usual place, and need not be there.
     """
+    address = connection.server
     started = time.monotonic()
     try:
-        async with AsyncClient(address, api_key=api_key) as client:
+        async with connection as client:
             health = await client.health(detailed=True)
     except ClientError as error:
         facts: dict[str, Any] = {"url": address, "code": error.code}

@@ -24,6 +24,7 @@ def annotate(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the files go.")] = Path(),
     config: options.Config = None,
     server: options.Server = None,
+    key_file: options.KeyFile = None,
     data: options.Data = None,
     workers: Annotated[int, typer.Option(min=1, help="Workers of the embedded stack.")] = 1,
     keep: Annotated[
@@ -40,28 +41,27 @@ def annotate(
     settings = options.configuration(config)
 
     from frameloom.client.annotating import Order
-    from frameloom.client.download import prepare_folder
+    from frameloom.client.names import prepare_folder
     from frameloom.client.running import run
 
     prepare_folder(out)
     order = Order(tuple(wanted), options.names(pipelines), out, settings)
     if server:
-        reports = run(_on_server(order, server))
+        reports = run(_on_server(order, server, key_file))
     else:
-        reports = run(_embedded(order, options.data_folder(data), workers, keep=keep))
+        reports = run(_embedded(order, options.folder_of_data(data), workers, keep=keep))
     from frameloom.client.reports import worst
 
     raise typer.Exit(worst(reports))
 
 
-async def _on_server(order: Order, server: str) -> list[Report]:
+async def _on_server(order: Order, server: str, key_file: Path | None) -> list[Report]:
     import asyncio
 
     from frameloom.client.annotating import Annotation
-    from frameloom.client.api import AsyncClient
     from frameloom.client.render import display, output
 
-    async with AsyncClient(server, api_key=options.api_key()) as client:
+    async with options.connected(server, key_file) as client:
         shown = display.choose(as_json=MODE.json)
         annotation = Annotation(client, order, shown)
         try:

@@ -9,12 +9,14 @@ from frameloom.client import options
 from frameloom.client.mode import MODE
 
 if TYPE_CHECKING:
+    from frameloom.client.api import AsyncClient
     from frameloom.client.models import Job
 
 
 def cancel(
     job: options.JobId,
     server: options.Server = None,
+    key_file: options.KeyFile = None,
     as_json: options.AsJson = False,  # noqa: ARG001 - taken by its callback
     debug: options.Debug = False,  # noqa: ARG001 - taken by its callback
 ) -> None:
@@ -22,15 +24,13 @@ def cancel(
     from frameloom.client.render import output
     from frameloom.client.running import run
 
-    after = run(_cancel(server or options.DEFAULT_SERVER, job))
+    after = run(_cancel(options.connected(server, key_file), job))
     if MODE.json:
         output.emit_json(after.model_dump(mode="json"), pretty=True)
     else:
         output.result(f"{after.id} {after.status}")
 
 
-async def _cancel(server: str, job_id: str) -> Job:
-    from frameloom.client.api import AsyncClient
-
-    async with AsyncClient(server, api_key=options.api_key()) as client:
+async def _cancel(connection: AsyncClient, job_id: str) -> Job:
+    async with connection as client:
         return await client.cancel(job_id)

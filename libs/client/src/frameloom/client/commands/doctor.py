@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 def doctor(
     server: options.Server = None,
+    key_file: options.KeyFile = None,
     data: options.Data = None,
     as_json: options.AsJson = False,  # noqa: ARG001 - taken by its callback
     debug: options.Debug = False,  # noqa: ARG001 - taken by its callback
@@ -27,7 +28,7 @@ def doctor(
     from frameloom.client.render import output
     from frameloom.client.running import run
 
-    findings = run(_examine(server, options.data_folder(data)))
+    findings = run(_examine(server, key_file, options.folder_of_data(data)))
     code = _code(findings)
     if MODE.json:
         document = {"checks": [one.document() for one in findings], "exit_code": int(code)}
@@ -39,13 +40,13 @@ def doctor(
     raise typer.Exit(code)
 
 
-async def _examine(server: str | None, data: Path) -> list[Finding]:
+async def _examine(server: str | None, key_file: Path | None, data: Path) -> list[Finding]:
     import os
 
     from frameloom.client.checks import installed, machine
     from frameloom.client.checks.server import server as ask
 
-    address = server or options.DEFAULT_SERVER
+    connection = options.connected(server, key_file, data=data)
     return [
         installed.python(),
         installed.packages(),
@@ -54,7 +55,7 @@ async def _examine(server: str | None, data: Path) -> list[Finding]:
         machine.gpu(),
         machine.models_cache(os.environ),
         machine.disk(data),
-        *await ask(address, options.api_key(), named=server is not None),
+        *await ask(connection, named=server is not None),
     ]
 
 

@@ -11,6 +11,7 @@ from frameloom.client import options
 from frameloom.client.mode import MODE
 
 if TYPE_CHECKING:
+    from frameloom.client.api import AsyncClient
     from frameloom.client.models import JobPage
 
 
@@ -22,6 +23,7 @@ def jobs(
     page: Annotated[int, typer.Option(min=1, help="Which page.")] = 1,
     per_page: Annotated[int, typer.Option(min=1, max=100, help="Jobs on a page.")] = 20,
     server: options.Server = None,
+    key_file: options.KeyFile = None,
     as_json: options.AsJson = False,  # noqa: ARG001 - taken by its callback
     debug: options.Debug = False,  # noqa: ARG001 - taken by its callback
 ) -> None:
@@ -29,7 +31,7 @@ def jobs(
     from frameloom.client.render import output
     from frameloom.client.running import run
 
-    found = run(_jobs(server or options.DEFAULT_SERVER, page, per_page, status))
+    found = run(_jobs(options.connected(server, key_file), page, per_page, status))
     if MODE.json:
         output.emit_json(found.model_dump(mode="json"), pretty=True)
         return
@@ -41,8 +43,6 @@ def jobs(
     output.say(f"{found.total} job{'s' * (found.total != 1)}, page {found.page} of {pages}")
 
 
-async def _jobs(server: str, page: int, per_page: int, status: str | None) -> JobPage:
-    from frameloom.client.api import AsyncClient
-
-    async with AsyncClient(server, api_key=options.api_key()) as client:
-        return await client.jobs(page=page, per_page=per_page, status=status)
+async def _jobs(connection: AsyncClient, page: int, per_page: int, status: str | None) -> JobPage:
+    async with connection as client:
+        return await client.jobs_page(page=page, per_page=per_page, status=status)

@@ -11,12 +11,14 @@ from frameloom.client import options
 from frameloom.client.mode import MODE
 
 if TYPE_CHECKING:
+    from frameloom.client.api import AsyncClient
     from frameloom.client.models import Pipeline
 
 
 def pipelines(
     detailed: Annotated[bool, typer.Option("--detailed", help="With the settings of each.")] = False,
     server: options.Server = None,
+    key_file: options.KeyFile = None,
     as_json: options.AsJson = False,  # noqa: ARG001 - taken by its callback
     debug: options.Debug = False,  # noqa: ARG001 - taken by its callback
 ) -> None:
@@ -24,7 +26,7 @@ def pipelines(
     from frameloom.client.render import output
     from frameloom.client.running import run
 
-    found = run(_pipelines(server or options.DEFAULT_SERVER))
+    found = run(_pipelines(options.connected(server, key_file)))
     if MODE.json:
         document = {"pipelines": [one.model_dump(mode="json") for one in found], "total": len(found)}
         output.emit_json(document, pretty=True)
@@ -40,8 +42,6 @@ def pipelines(
             output.show(tables.pipeline_card(one))
 
 
-async def _pipelines(server: str) -> tuple[Pipeline, ...]:
-    from frameloom.client.api import AsyncClient
-
-    async with AsyncClient(server, api_key=options.api_key()) as client:
+async def _pipelines(connection: AsyncClient) -> tuple[Pipeline, ...]:
+    async with connection as client:
         return await client.pipelines()

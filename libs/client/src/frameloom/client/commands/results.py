@@ -13,6 +13,7 @@ from frameloom.client.errors import ClientError, ExitCode
 from frameloom.client.mode import MODE
 
 if TYPE_CHECKING:
+    from frameloom.client.api import AsyncClient
     from frameloom.client.reports import Report
 
 
@@ -22,16 +23,17 @@ def results(
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Download the files to this folder.")
     ] = None,
     server: options.Server = None,
+    key_file: options.KeyFile = None,
     as_json: options.AsJson = False,  # noqa: ARG001 - taken by its callback
     debug: options.Debug = False,  # noqa: ARG001 - taken by its callback
 ) -> None:
     """Show the results of a job; with --out download its files."""
-    from frameloom.client.download import prepare_folder
+    from frameloom.client.names import prepare_folder
     from frameloom.client.running import run
 
     if out is not None:
         prepare_folder(out)
-    report = run(_results(server or options.DEFAULT_SERVER, job, out))
+    report = run(_results(options.connected(server, key_file), job, out))
     if MODE.json:
         from frameloom.client.render.output import emit_json
 
@@ -46,12 +48,11 @@ def results(
     raise typer.Exit(_code(report))
 
 
-async def _results(server: str, job_id: str, out: Path | None) -> Report:
-    from frameloom.client.api import AsyncClient
+async def _results(connection: AsyncClient, job_id: str, out: Path | None) -> Report:
     from frameloom.client.download import download_all
     from frameloom.client.reports import Report
 
-    async with AsyncClient(server, api_key=options.api_key()) as client:
+    async with connection as client:
         found = await client.results(job_id)
         if out is None:
             return Report(job_id, found)

@@ -15,12 +15,15 @@ from frameloom.client.mode import MODE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from frameloom.client.api import AsyncClient
+
 
 def submit(
     video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A video or audio file.")],
     pipelines: options.Pipelines = None,
     config: options.Config = None,
     server: options.Server = None,
+    key_file: options.KeyFile = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch the job until it ends.")] = False,
     as_json: options.AsJson = False,  # noqa: ARG001 - taken by its callback
     debug: options.Debug = False,  # noqa: ARG001 - taken by its callback
@@ -30,19 +33,23 @@ def submit(
     settings = options.configuration(config)
     from frameloom.client.running import run
 
-    address = server or options.DEFAULT_SERVER
-    raise typer.Exit(run(_submit(file, options.names(pipelines), settings, address, wait=wait)))
+    client = options.connected(server, key_file)
+    raise typer.Exit(run(_submit(client, file, options.names(pipelines), settings, wait=wait)))
 
 
 async def _submit(
-    video: Path, pipelines: Sequence[str], config: Mapping[str, object], server: str, *, wait: bool
+    connection: AsyncClient,
+    video: Path,
+    pipelines: Sequence[str],
+    config: Mapping[str, object],
+    *,
+    wait: bool,
 ) -> ExitCode:
     from frameloom.client.annotating import size_of
-    from frameloom.client.api import AsyncClient
     from frameloom.client.commands.watch import watched
     from frameloom.client.render import display, output
 
-    async with AsyncClient(server, api_key=options.api_key()) as client:
+    async with connection as client:
         shown = display.choose(as_json=MODE.json) if wait or not MODE.json else display.Silent()
         with shown:
             on_bytes = shown.uploading(video.name, size_of(video))

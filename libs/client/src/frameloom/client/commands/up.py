@@ -33,7 +33,7 @@ def up(
 
     module: Any = local("up")
     chosen = module.UpOptions(
-        data=options.data_folder(data),
+        data=options.folder_of_data(data),
         host=host,
         port=port,
         workers=workers,

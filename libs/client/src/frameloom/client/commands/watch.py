@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 def watch(
     job: options.JobId,
     server: options.Server = None,
+    key_file: options.KeyFile = None,
     as_json: options.AsJson = False,  # noqa: ARG001 - taken by its callback
     debug: options.Debug = False,  # noqa: ARG001 - taken by its callback
 ) -> None:
@@ -28,13 +29,11 @@ def watch(
     """
     from frameloom.client.running import run
 
-    raise typer.Exit(run(_watch(job, server or options.DEFAULT_SERVER)))
+    raise typer.Exit(run(_watch(options.connected(server, key_file), job)))
 
 
-async def _watch(job_id: str, server: str) -> ExitCode:
-    from frameloom.client.api import AsyncClient
-
-    async with AsyncClient(server, api_key=options.api_key()) as client:
+async def _watch(connection: AsyncClient, job_id: str) -> ExitCode:
+    async with connection as client:
         job = await client.job(job_id)
         return await watched(client, job, job.video_filename or job.id)
 
