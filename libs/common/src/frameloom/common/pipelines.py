@@ -58,9 +58,12 @@ class Item(BaseModel):
 class ArtefactSpec(BaseModel):
     """How the results service writes one file from the streamed rows.
 
-    The file is a JSON object: the keys of ``head`` first, then each list of ``lists`` in order,
-    filled by streaming over the chunks, then the keys of ``tail``. ``copies`` maps a list of
-    ``lists`` to the one whose rows it repeats (the scene file has ``scenes`` beside ``annotations``).
+    ``writer`` names the format. With ``json`` the file is a JSON object: the keys of ``head`` first, then
+    each list of ``lists`` in order, filled by streaming over the chunks, then the keys of ``tail``.
+    ``copies`` maps a list of ``lists`` to the one whose rows it repeats (the scene file has ``scenes`` beside
+    ``annotations``).
+    The other writers make one file of the rows of ``counted``, as ``options`` say: see
+    ``frameloom.results.formats``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -75,6 +78,9 @@ class ArtefactSpec(BaseModel):
     tail: dict[str, Any] = Field(default_factory=dict)
     counted: str = "annotations"
     """The list whose length is the artefact's annotation count."""
+    writer: str = "json"
+    options: dict[str, Any] = Field(default_factory=dict)
+    """What a writer wants to know: which field is the text, the speaker, the track; columns; the language."""
 
 
 class MediaInfo(BaseModel):
