@@ -45,7 +45,8 @@ async def write(spec: ArtefactSpec, provenance: Provenance, rows: Rows, out: Out
 def _utterance(text: str) -> str:
     """The words, and one terminator; punctuation inside means something else in CHAT."""
     ending = text.rstrip("\"'”’ ")[-1:]
-    spoken = " ".join(_NOT_ALLOWED.sub(" ", text).split())
+    tokens = _NOT_ALLOWED.sub(" ", text).split()
+    spoken = " ".join(token for token in tokens if any(c.isalnum() for c in token))
     return f"{spoken} {ending if ending and ending in _ENDINGS else '.'}" if spoken else ""
 
 
