@@ -28,6 +28,7 @@ from frameloom.common.documents import (
     TaskState,
     TaskSummary,
 )
+from frameloom.common.documents.facts import Facts, SlotFacts, SlotState, WorkerFacts, WorkTally
 from frameloom.common.machines import job as jobs_machine
 from frameloom.common.machines.retry import RetryPolicy, Rule
 from frameloom.common.machines.task import TaskMachine
@@ -342,6 +343,13 @@ async def test_the_fleet_forgets_who_is_silent(stores: Stores) -> None:
     member = FleetMember(
         id="w1", service=Service.WORKER, host="h", pid=1, version="0", started_at=CLOCK.now(), slots=2,
         assignment={"topic.with.dots": (0, 3)},
+        facts=Facts(
+            versions={"opencv-python-headless": "5.0"},
+            worker=WorkerFacts(
+                slots=(SlotFacts(state=SlotState.BUSY, job_id="j", busy_since=CLOCK.now()),),
+                work={"a": WorkTally(completed=1, seconds=0.5)},
+            ),
+        ),
     )  # fmt: skip
     await stores.fleet.announce(member)
     (found,) = await stores.fleet.live()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -27,6 +28,7 @@ from frameloom.worker.child.protocol import (
     Failed,
     Progressed,
     Run,
+    Warm,
     pack,
 )
 
@@ -43,7 +45,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
 
 
 @pytest.fixture
@@ -102,6 +104,7 @@ async def test_one_child_runs_task_after_task_and_survives_their_failures(
     assert isinstance(done, Done)
     assert (done.frames, done.pipeline_version, done.config["act"]) == (8, "7", "rows")
     assert any(isinstance(r, Progressed) for r in replies)
+    assert [r.pipelines for r in replies if isinstance(r, Warm)] == [(), ("odd",)]
 
     (failed,) = [r for r in await told(child, run(video, "raise")) if isinstance(r, Failed)]
     assert failed.category is FailureCategory.SYSTEM
@@ -114,7 +117,9 @@ async def test_one_child_runs_task_after_task_and_survives_their_failures(
     unknown = run(video, "rows").model_copy(update={"pipeline": "nobody"})
     assert isinstance((await told(child, unknown))[-1], Failed)
 
-    assert isinstance((await told(child, run(video, "rows")))[-1], Done)
+    again = await told(child, run(video, "rows"))
+    assert isinstance(again[-1], Done)
+    assert not any(isinstance(r, Warm) for r in again), "what it keeps is no news"
 
 
 async def test_a_crash_is_told_and_takes_what_the_child_started_along(

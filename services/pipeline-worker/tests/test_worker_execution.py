@@ -20,6 +20,7 @@ from frameloom.worker.child.process import ChildDiedError
 from frameloom.worker.child.protocol import Failed
 from frameloom.worker.errors import TaskError
 from frameloom.worker.intake import Worker
+from frameloom.worker.workbook import WorkBook
 
 NEVER = asyncio.Event
 
@@ -279,6 +280,7 @@ def worker(world: World, *slots: ScriptedSlot) -> Worker:
         world.execution,
         world.publisher,
         "dead",
+        WorkBook(list(slots), world.clock),  # type: ignore[arg-type]
     )
 
 

@@ -30,6 +30,12 @@ async def test_a_child_is_kept_warm_replaced_after_its_death_and_ended_by_a_rese
     first = await slot.child()
     assert {offer.id for offer in slot.offers} >= {"scene_detection", "face_analysis"}
     assert await slot.child() is first
+    assert slot.pid == first.pid
+    assert slot.started_in_seconds is not None
+    assert slot.started_in_seconds > 0
+    assert slot.versions["ffmpeg"]
+    (faces,) = [offer for offer in slot.offers if offer.id == "face_analysis"]
+    assert {model.name: len(model.sha256) for model in faces.models} == {"yunet": 64, "sface": 64}
     psutil.Process(first.pid).kill()
     with pytest.raises(ChildDiedError):
         async with asyncio.timeout(WAIT):
@@ -39,6 +45,7 @@ async def test_a_child_is_kept_warm_replaced_after_its_death_and_ended_by_a_rese
     assert second.alive
     await slot.reset()
     assert not second.alive
+    assert (slot.pid, slot.warm, slot.started_in_seconds) == (None, None, None)
 
 
 async def test_a_child_that_is_not_ready_in_time_is_ended_and_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import NoReturn
 
 import structlog
@@ -16,15 +17,21 @@ from frameloom.common import __version__
 from frameloom.common.background import in_background, set_within
 from frameloom.common.clock import Clock, new_id
 from frameloom.common.documents import FleetMember, Liveness, Service
+from frameloom.common.documents.base import Part
+from frameloom.common.documents.facts import Facts
 from frameloom.common.errors import FrameloomError, TransientError
+from frameloom.common.host import HostProbe
 from frameloom.common.logging import configure_logging
 from frameloom.common.ports.stores import FleetStore
+from frameloom.common.sampling import Sampled
 from frameloom.common.settings import FleetSettings, LogSettings, load
 
 log = structlog.get_logger(__name__)
 EXIT_CONFIGURATION = 2
 EXIT_FAILED = 1
 _WATCH_SECONDS = 0.5
+_SOON_SECONDS = 0.5
+_UNSAMPLED = Facts()
 
 
 class Shutdown:
@@ -86,11 +93,33 @@ async def _until_signal(main: Main) -> None:
 class Announcer:
     """Tells the fleet that this process lives, every few seconds and at once when something changed.
 
+    Host and process are sampled by a thread beside it, as often as they are told.
+
+    Args:
+        store: Where it is told.
+        settings: How often.
+        service: Which service this is.
+        clock: Stamps the start and the samples.
+        folder: Whose disk is told.
+        versions: Of libraries that matter to what the service makes.
+        parts: Gives the service's own facts, by their name in :class:`Facts`. Called on the event loop before
+            every announcement, so it must return at once.
+
     Attributes:
-        member: What is told; replace it with :meth:`update`.
+        member: What was told last; change it with :meth:`update`.
     """
 
-    def __init__(self, store: FleetStore, settings: FleetSettings, service: Service, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: FleetStore,
+        settings: FleetSettings,
+        service: Service,
+        clock: Clock,
+        *,
+        folder: Path | None = None,
+        versions: Mapping[str, str] | None = None,
+        parts: Callable[[], Mapping[str, Part]] = dict,
+    ) -> None:
         self.member = FleetMember(
             id=new_id(),
             service=service,
@@ -102,29 +131,61 @@ class Announcer:
         )
         self._store = store
         self._every = settings.announce_every_seconds
+        self._parts = parts
+        self._clock = clock
+        self._probe = HostProbe(folder)
+        self._versions = dict(versions or {})
+        self._sampled = Sampled(self._sample, self._every, "host-sampler", _UNSAMPLED)
         self._changed = asyncio.Event()
+        self._soon: asyncio.TimerHandle | None = None
 
     def update(self, **changes: object) -> None:
-        """Changes what is told, and tells it soon."""
+        """Changes what is told, and tells it at once."""
         self.member = self.member.model_copy(update=changes)
         self._changed.set()
+
+    def touch(self) -> None:
+        """The service's own facts have changed: tell them within half a second, many changes at once."""
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(_SOON_SECONDS, self._changed.set)
+
+    def current(self) -> FleetMember:
+        """This process as it is now: the latest sample, and the service's own facts of this moment."""
+        facts = self._sampled.latest.model_copy(update={"versions": self._versions, **self._parts()})
+        return self.member.model_copy(update={"facts": facts})
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Announces in the background, the first time before it yields; says good-bye at the end."""
-        await self._store.announce(self.member)
-        try:
-            async with in_background(self._run(), "announcer"):
-                yield
-        finally:
-            with suppress(TransientError):  # silence is noticed too, only later
-                await self._store.leave(self.member.id)
+        async with self._sampled.running():
+            await self._announce()
+            try:
+                async with in_background(self._run(), "announcer"):
+                    yield
+            finally:
+                self._told_soon()
+                with suppress(TransientError):  # silence is noticed too, only later
+                    await self._store.leave(self.member.id)
 
     async def _run(self) -> None:
         while True:
             await set_within(self._changed, self._every)
             self._changed.clear()
+            self._told_soon()
             try:
-                await self._store.announce(self.member)
+                await self._announce()
             except TransientError as error:
                 log.warning("could not announce", reason=str(error))
+
+    def _told_soon(self) -> None:
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+
+    async def _announce(self) -> None:
+        self.member = self.current()
+        await self._store.announce(self.member)
+
+    def _sample(self) -> Facts:
+        host, process = self._probe.read()
+        return Facts(sampled_at=self._clock.now(), host=host, process=process)

@@ -15,8 +15,10 @@ from frameloom.common.background import cancelled
 from frameloom.common.clock import SystemClock
 from frameloom.common.documents import Liveness, PipelineOffer, Service
 from frameloom.common.errors import ConfigurationError, FrameloomError
+from frameloom.common.host import ChildrenProbe, versions_of
 from frameloom.common.machines.retry import RetryPolicy
 from frameloom.common.machines.task import TaskMachine
+from frameloom.common.sampling import Sampled
 from frameloom.common.service import Announcer, Shutdown
 from frameloom.common.settings import (
     FleetSettings,
@@ -30,12 +32,23 @@ from frameloom.worker.child.process import ChildProcess
 from frameloom.worker.claims import Claims
 from frameloom.worker.errors import TaskError
 from frameloom.worker.execution import Execution
+from frameloom.worker.gpus import GpuProbe
 from frameloom.worker.intake import Worker
 from frameloom.worker.media_cache import MediaCache
 from frameloom.worker.settings import WorkerSettings
 from frameloom.worker.slots import Slot
+from frameloom.worker.workbook import Sample, WorkBook
 
 _GROUP = "workers"
+_LIBRARIES = (
+    "torch",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "av",
+    "opencv-python-headless",
+    "scenedetect-headless",
+)
+"""What decides how fast and how well a pipeline works here."""
 log = structlog.get_logger(__name__)
 
 
@@ -57,16 +70,29 @@ async def main(shutdown: Shutdown) -> None:
         names = _chosen(settings.pipelines, slots[0].offers)
         await stack.enter_async_context(kafka.running(kafka.topics.of_pipelines(names)))
         await fleet.offer([offer for offer in slots[0].offers if offer.id in names or not offer.available])
-        announcer = Announcer(fleet, fleet_settings, Service.WORKER, clock)
+        book = WorkBook(slots, clock)
+        book.unavailable = {offer.id: offer.reason or "" for offer in slots[0].offers if not offer.available}
+        sampled = _sampled(book, fleet_settings)
+        announcer = Announcer(
+            fleet,
+            fleet_settings,
+            Service.WORKER,
+            clock,
+            folder=settings.cache_dir,
+            versions={**versions_of(_LIBRARIES), **slots[0].versions},
+            parts=lambda: {"worker": book.facts(sampled.latest)},
+        )
         announcer.member = announcer.member.model_copy(
             update={"slots": settings.slots, "pipelines": tuple(names)}
         )
+        book.changed = announcer.touch
         machine = TaskMachine(RetryPolicy(), lease.seconds, lease.finalize_seconds)
         me = announcer.member.id
         claims = Claims(MongoTaskStore(mongo), kafka, kafka.topics.task_events, machine, me, clock)
         cache = MediaCache(objects, settings.cache_dir, settings.cache_bytes)
         execution = Execution(claims, cache, kafka, kafka.topics, me, settings.task_timeout_seconds, clock)
-        worker = Worker(slots, claims, execution, kafka, kafka.topics.dead_letters)
+        worker = Worker(slots, claims, execution, kafka, kafka.topics.dead_letters, book)
+        await stack.enter_async_context(sampled.running())
         await stack.enter_async_context(announcer.running())
         try:
             await _take_until(shutdown, worker, kafka, kafka_settings, names, announcer)
@@ -74,6 +100,16 @@ async def main(shutdown: Shutdown) -> None:
             # Also when the intake has failed: what runs is given back while there is still a database.
             announcer.update(liveness=Liveness.DRAINING, assignment={})
             await worker.drain(settings.grace_seconds if shutdown.asked else 0.0)
+
+
+def _sampled(book: WorkBook, settings: FleetSettings) -> Sampled[Sample]:
+    """GPUs and children are looked at by a thread of their own: a driver may take its time."""
+    gpus, children = GpuProbe(), ChildrenProbe()
+
+    def look() -> Sample:
+        return Sample(gpus=gpus.read(), children=children.read(book.pids()))
+
+    return Sampled(look, settings.announce_every_seconds, "worker-sampler", Sample())
 
 
 async def _take_until(

@@ -10,14 +10,14 @@ import structlog
 from frameloom.common import __version__
 from frameloom.common.background import cancelled, uncut
 from frameloom.common.clock import Clock
-from frameloom.common.documents import Failure, FailureCategory, TaskDocument
+from frameloom.common.documents import Failure, FailureCategory, Outcome, TaskDocument
 from frameloom.common.errors import TransientError
 from frameloom.common.events import AnnotationChunk, AnnotationsFinished, Provenance, TaskProgressed
 from frameloom.common.pipelines import Progress
 from frameloom.common.ports.broker import Publisher
 from frameloom.common.topics import Topics
 from frameloom.worker.child.process import ChildDiedError
-from frameloom.worker.child.protocol import Chunk, Done, Failed, Progressed, Run
+from frameloom.worker.child.protocol import Chunk, Done, Failed, Progressed, Run, Warm
 from frameloom.worker.claims import Claims
 from frameloom.worker.errors import TaskError
 from frameloom.worker.lease import Lease, Stop
@@ -48,8 +48,12 @@ class Execution:
         self._timeout_seconds = timeout_seconds
         self._clock = clock
 
-    async def run(self, task: TaskDocument, slot: Slot) -> None:
-        """Runs a claimed task to its end, whatever that is. A cancellation gives the task back."""
+    async def run(self, task: TaskDocument, slot: Slot) -> Outcome | None:
+        """Runs a claimed task to its end, whatever that is. A cancellation gives the task back.
+
+        Returns:
+            What became of it here; None: it was another's in the end.
+        """
         attempt = _Attempt(task, slot, self._clock)
         lease = Lease(self._claims, task, task.deadline_seconds or self._timeout_seconds)
         work = asyncio.create_task(self._work(attempt, lease), name=f"work {task.id}")
@@ -59,9 +63,8 @@ class Execution:
             if work.done():
                 # No renewal from here on: it would find the task handed over, and call that a lost lease.
                 await cancelled(keeper)
-                await uncut(self._end(attempt, work))
-            else:
-                await self._stop(attempt, work, keeper.result())
+                return await uncut(self._end(attempt, work))
+            return await self._stop(attempt, work, keeper.result())
         except asyncio.CancelledError:
             await cancelled(work)
             await slot.reset()
@@ -90,6 +93,8 @@ class Execution:
                 elif isinstance(reply, Progressed):
                     lease.progress = reply.progress
                     attempt.tell(self._tell_progress(task, reply.progress))
+                elif isinstance(reply, Warm):
+                    attempt.slot.warm = reply
                 elif isinstance(reply, Failed):
                     attempt.busy = False
                     raise TaskError(reply.category, reply.message)
@@ -110,12 +115,12 @@ class Execution:
         await self._publisher.publish(event, self._topics.annotations)
         attempt.chunks += 1
 
-    async def _hand_over(self, attempt: _Attempt, done: Done) -> None:
+    async def _hand_over(self, attempt: _Attempt, done: Done) -> Outcome | None:
         """Ends the worker's part: first the document, then the message that the end of chunks is reached."""
         task = attempt.task
         if await self._claims.finish(task) is None:
             log.info("not ours any more", task_id=task.id, epoch=task.epoch)
-            return
+            return None
         finished = AnnotationsFinished(
             job_id=task.job_id,
             task_id=task.id,
@@ -139,29 +144,32 @@ class Execution:
         )
         await self._publisher.publish(finished, self._topics.annotations)
         log.info("handed over", task_id=task.id, frames=done.frames, chunks=attempt.chunks)
+        return Outcome.COMPLETED
 
-    async def _end(self, attempt: _Attempt, work: asyncio.Task[Done]) -> None:
+    async def _end(self, attempt: _Attempt, work: asyncio.Task[Done]) -> Outcome | None:
         """The work ended by itself: well, or with what it raised."""
         try:
-            await self._hand_over(attempt, work.result())
+            return await self._hand_over(attempt, work.result())
         except Exception as error:  # noqa: BLE001 - whatever ends an attempt must be told
             failure = _failure(error)
             task_id, category = attempt.task.id, failure.category.value
             log.warning("attempt failed", task_id=task_id, category=category, reason=failure.message)
-            await self._claims.fail(attempt.task, failure)
+            return Outcome.FAILED if await self._claims.fail(attempt.task, failure) else None
 
-    async def _stop(self, attempt: _Attempt, work: asyncio.Task[Done], why: Stop) -> None:
+    async def _stop(self, attempt: _Attempt, work: asyncio.Task[Done], why: Stop) -> Outcome | None:
         """The lease says that the work must stop: the child goes first, then the document tells."""
         task = attempt.task
         await cancelled(work)
         await attempt.slot.reset()
         log.warning("stopped", task_id=task.id, why=why.value)
         if why is Stop.CANCELLED:
-            await self._claims.cancel(task)
-        elif why is Stop.DEADLINE:
+            return Outcome.CANCELLED if await self._claims.cancel(task) else None
+        if why is Stop.DEADLINE:
             seconds = task.deadline_seconds or self._timeout_seconds
             message = f"The pipeline did not end within {seconds:g} s."
-            await self._claims.fail(task, Failure(category=FailureCategory.WORKER_TIMEOUT, message=message))
+            failure = Failure(category=FailureCategory.WORKER_TIMEOUT, message=message)
+            return Outcome.FAILED if await self._claims.fail(task, failure) else None
+        return None
 
     async def _tell_progress(self, task: TaskDocument, progress: Progress) -> None:
         event = TaskProgressed(

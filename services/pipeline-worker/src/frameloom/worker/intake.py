@@ -8,6 +8,7 @@ import structlog
 
 from frameloom.common.adapters.kafka import DeadLetterLimit, Intake, PoisonGauge, Record
 from frameloom.common.background import uncut
+from frameloom.common.documents import Outcome
 from frameloom.common.errors import FrameloomError, PoisonMessageError, TransientError
 from frameloom.common.events import DeadLetter, TaskDispatched, decode
 from frameloom.common.ports.broker import Publisher
@@ -15,6 +16,7 @@ from frameloom.worker.claims import Claims
 from frameloom.worker.errors import TaskError
 from frameloom.worker.execution import Execution
 from frameloom.worker.slots import Slot
+from frameloom.worker.workbook import WorkBook
 
 _POLL_SECONDS = 1.0
 _AGAIN_SECONDS = 0.5
@@ -32,13 +34,15 @@ class Worker:
         execution: Execution,
         publisher: Publisher,
         dead_letters: str,
+        book: WorkBook,
     ) -> None:
         self._free = list(slots)
         self._claims = claims
         self._execution = execution
         self._publisher = publisher
         self._dead_letters = dead_letters
-        self._running: set[asyncio.Task[None]] = set()
+        self._book = book
+        self._running: set[asyncio.Task[Outcome | None]] = set()
         self._intake: Intake | None = None
         self._gauge = PoisonGauge("worker", DeadLetterLimit())
 
@@ -117,14 +121,20 @@ class Worker:
             return
         log.info("claimed", task_id=task.id, job_id=task.job_id, attempt=task.attempt, epoch=task.epoch)
         slot = self._free.pop()
+        self._book.began(slot, task)
         running = asyncio.create_task(self._execution.run(task, slot), name=f"task {task.id}")
         self._running.add(running)
         running.add_done_callback(lambda done: self._ended(done, slot))
 
-    def _ended(self, running: asyncio.Task[None], slot: Slot) -> None:
+    def _ended(self, running: asyncio.Task[Outcome | None], slot: Slot) -> None:
         self._running.discard(running)
         self._free.append(slot)
-        if not running.cancelled() and (error := running.exception()) is not None:
+        if running.cancelled():
+            self._book.ended(slot, Outcome.RELEASED)
+        elif (error := running.exception()) is None:
+            self._book.ended(slot, running.result())
+        else:
+            self._book.ended(slot, None)
             # The database did not take the outcome: the lease will run out, and the reaper knows.
             log.error("outcome not written", reason=str(error), exc_info=error)
         if self._intake is not None:

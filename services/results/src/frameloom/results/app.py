@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from pathlib import Path
 
 import structlog
 
@@ -61,7 +63,14 @@ async def main(shutdown: Shutdown) -> None:
         await stack.enter_async_context(orphans.running())
         quarantine = QuarantineSweeper(objects, timedelta(seconds=settings.quarantine_after_seconds), clock)
         await stack.enter_async_context(quarantine.running())
-        announcer = Announcer(fleet, fleet_settings, Service.RESULTS, clock)
+        announcer = Announcer(
+            fleet,
+            fleet_settings,
+            Service.RESULTS,
+            clock,
+            folder=settings.scratch_dir or Path(tempfile.gettempdir()),
+            parts=lambda: {"results": handlers.facts},
+        )
         await stack.enter_async_context(announcer.running())
         log.info("storing results")
         await shutdown.wait_or_failure(lambda: kafka.failed)

@@ -54,7 +54,9 @@ async def main(shutdown: Shutdown) -> None:
         await stack.enter_async_context(relay.running())  # ends first: its last events need the broker
         await stack.enter_async_context(dispatcher.running())
         await stack.enter_async_context(sweeper.running())
-        announcer = Announcer(fleet, fleet_settings, Service.SCHEDULER, clock)
+        announcer = Announcer(
+            fleet, fleet_settings, Service.SCHEDULER, clock, parts=lambda: {"scheduler": sweeper.facts}
+        )
         await stack.enter_async_context(announcer.running())
         log.info("scheduling")
         await shutdown.wait_or_failure(lambda: kafka.failed)

@@ -12,6 +12,7 @@ import structlog
 from frameloom.common.background import in_background
 from frameloom.common.cas import transact
 from frameloom.common.clock import Clock
+from frameloom.common.documents.facts import SchedulerFacts
 from frameloom.common.errors import NotFoundError, TransientError
 from frameloom.common.machines.task import TaskMachine
 from frameloom.common.machines.transition import Refused
@@ -27,7 +28,11 @@ log = structlog.get_logger(__name__)
 
 
 class Sweeper:
-    """The reaper of leases, and the safety net under every wake-up. Any replica may run it."""
+    """The reaper of leases, and the safety net under every wake-up. Any replica may run it.
+
+    Attributes:
+        facts: When it last came through, for the fleet to see.
+    """
 
     def __init__(
         self,
@@ -50,6 +55,7 @@ class Sweeper:
         self._relay = relay
         self._settings = settings
         self._clock = clock
+        self.facts = SchedulerFacts(sweep_every_seconds=settings.sweep_every_seconds)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -65,11 +71,16 @@ class Sweeper:
             self._relay.sweep,
         )
         while True:
+            whole = True
             for step in steps:
                 try:
                     await step()
                 except TransientError as error:
+                    whole = False
                     log.warning("sweep waits", reason=str(error))
+            if whole:
+                told = {"last_sweep_at": self._clock.now(), "sweeps_total": self.facts.sweeps_total + 1}
+                self.facts = self.facts.model_copy(update=told)
             await asyncio.sleep(self._settings.sweep_every_seconds)
 
     async def plan_forgotten(self) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from pydantic import Field
 
 from frameloom.common.documents.base import Document
+from frameloom.common.documents.facts import Facts, ModelFacts
 from frameloom.common.pipelines import PipelineInfo
 
 
@@ -43,7 +43,7 @@ class FleetMember(Document):
     pipelines: tuple[str, ...] = ()
     assignment: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     """Workers only: the partitions of each pipeline's topic that it reads."""
-    facts: dict[str, Any] = Field(default_factory=dict)
+    facts: Facts = Field(default_factory=Facts)
 
 
 class PipelineOffer(Document):
@@ -53,3 +53,5 @@ class PipelineOffer(Document):
     available: bool = True
     reason: str | None = None
     """Why the worker can not run it, if it can not."""
+    models: tuple[ModelFacts, ...] = ()
+    """The model files that it needs in its default configuration."""

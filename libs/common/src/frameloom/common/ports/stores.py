@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -14,6 +15,7 @@ from frameloom.common.documents import (
     PipelineOffer,
     TaskDocument,
 )
+from frameloom.common.documents.task import TaskState
 from frameloom.common.machines.transition import Change
 
 
@@ -26,8 +28,25 @@ class JobRow(NamedTuple):
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Tasks that are not over, and what waits to be passed on.
+
+    Attributes:
+        tasks: How many there are, by pipeline and state.
+        unfolded: Tasks with events that their job has not seen: near none, while a scheduler lives.
+    """
+
+    tasks: dict[tuple[str, TaskState], int]
+    unfolded: int
+
+
 class JobStore(Protocol):
     """The jobs."""
+
+    async def unrelayed(self) -> int:
+        """How many jobs have events that are not known to be in Kafka: near none, while a scheduler lives."""
+        ...
 
     async def insert(self, job: JobDocument) -> None:
         """Stores a new job, durably."""
@@ -85,6 +104,18 @@ class JobStore(Protocol):
 
 class TaskStore(Protocol):
     """The tasks."""
+
+    async def backlog(self) -> Backlog:
+        """How many tasks are not over, over all tenants; takes longer the more there are."""
+        ...
+
+    async def ends(self) -> dict[TaskState, int]:
+        """How many tasks ended each way, over all tenants; takes longer the more there are."""
+        ...
+
+    async def annotations_total(self) -> int:
+        """How many annotations all visible results have; takes longer the more there are."""
+        ...
 
     async def insert_missing(self, tasks: Sequence[TaskDocument]) -> None:
         """Stores new tasks; those already there stay as they are."""

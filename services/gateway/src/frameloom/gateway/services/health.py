@@ -129,12 +129,12 @@ def _service(service: Service, members: list[FleetMember]) -> dict[str, Any]:
 
 
 def _gpu(members: list[FleetMember]) -> dict[str, Any]:
-    """The GPUs that workers announce under ``facts.gpus``."""
+    """The GPUs that workers announce."""
     devices = [
-        gpu
+        gpu.model_dump(mode="json", exclude={"uuid"})
         for member in members
-        if member.service is Service.WORKER and isinstance(member.facts.get("gpus"), list)
-        for gpu in member.facts["gpus"]
+        if member.facts.worker is not None
+        for gpu in member.facts.worker.gpus
     ]
     if not devices:
         return {"available": False, "reason": "No live worker announces a GPU"}

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import structlog
 
 from frameloom.common.documents import FailureCategory, PipelineOffer
+from frameloom.common.documents.facts import CudaFacts
 from frameloom.common.logging import configure_logging
 from frameloom.common.pipelines import Item, Progress
 from frameloom.common.settings import LogSettings, load
@@ -29,6 +30,7 @@ from frameloom.worker.child.protocol import (
     Failed,
     Progressed,
     Run,
+    Warm,
     pack,
 )
 from frameloom.worker.errors import TaskError
@@ -50,6 +52,8 @@ class Child:
         self._models = ModelStore()
         self._pipelines: dict[str, type[Pipeline]] | None = None
         self._last_progress = 0.0
+        self._ran: set[str] = set()
+        self._told: Warm | None = None
 
     def serve(self) -> None:
         """Answers requests, one at a time."""
@@ -65,25 +69,28 @@ class Child:
         for name, pipeline in sorted(self._pipelines.items()):
             usable, reason = pipeline.available(self._models)
             info = pipeline.info.model_copy(update={"config_schema": pipeline.Config.model_json_schema()})
-            offers.append(PipelineOffer(id=name, info=info, available=usable, reason=reason))
-        self._send(Description(offers=tuple(offers)))
+            known = {spec.name for spec in self._models.specs}  # with those that the pipeline brings itself
+            models = tuple(self._models.facts(model) for model in pipeline.required_models if model in known)
+            offers.append(PipelineOffer(id=name, info=info, available=usable, reason=reason, models=models))
+        self._send(Description(offers=tuple(offers), versions=_versions()))
 
     def _run(self, request: Run) -> None:
+        end = self._end_of(request)
+        self._tell_warmth(with_memory=True)
+        self._send(end)
+
+    def _end_of(self, request: Run) -> Done | Failed:
         try:
-            self._send(self._annotate(request))
+            return self._annotate(request)
         except TaskError as error:
-            self._send(Failed(category=error.category, message=error.message))
+            return Failed(category=error.category, message=error.message)
         except MemoryError:
-            self._send(
-                Failed(category=FailureCategory.MEMORY_PRESSURE, message="The worker ran out of memory.")
-            )
+            return Failed(category=FailureCategory.MEMORY_PRESSURE, message="The worker ran out of memory.")
         except Exception as error:  # a pipeline may raise anything, and the parent must hear of it
             log.exception("pipeline failed", pipeline=request.pipeline)
-            self._send(
-                Failed(
-                    category=FailureCategory.SYSTEM,
-                    message=f"The pipeline {request.pipeline} failed: {type(error).__name__}: {error}",
-                )
+            return Failed(
+                category=FailureCategory.SYSTEM,
+                message=f"The pipeline {request.pipeline} failed: {type(error).__name__}: {error}",
             )
 
     def _annotate(self, request: Run) -> Done:
@@ -97,6 +104,7 @@ class Child:
 
         summary = run(pipeline, request.path, emit=emit, progress=self._progress, video_id=request.stem)
         self._send_all(chunker.rest())
+        self._ran.add(request.pipeline)
         return Done(
             frames=summary.frames,
             media_seconds=summary.media_seconds,
@@ -111,13 +119,22 @@ class Child:
         now = time.monotonic()
         if now - self._last_progress >= _PROGRESS_SECONDS or progress.fraction >= 1.0:
             self._last_progress = now
+            self._tell_warmth(with_memory=False)
             self._send(Progressed(progress=progress))
+
+    def _tell_warmth(self, *, with_memory: bool) -> None:
+        """Tells what is kept, if it is news. The memory behind it always changes: that is told at ends."""
+        cuda = _cuda() if with_memory else self._told.cuda if self._told else None
+        warm = Warm(pipelines=tuple(sorted(self._ran)), models=self._models.loaded(), cuda=cuda)
+        if warm != self._told:
+            self._told = warm
+            self._send(warm)
 
     def _send_all(self, chunks: Sequence[Chunk]) -> None:
         for chunk in chunks:
             self._send(chunk)
 
-    def _send(self, message: Description | Chunk | Progressed | Done | Failed) -> None:
+    def _send(self, message: Description | Warm | Chunk | Progressed | Done | Failed) -> None:
         self._connection.sendall(pack(message))
 
     def _receive(self) -> Describe | Run | None:
@@ -136,6 +153,27 @@ class Child:
             parts.append(part)
             size -= len(part)
         return b"".join(parts)
+
+
+def _versions() -> dict[str, str]:
+    """Of what was imported and has no distribution of its own."""
+    version = getattr(sys.modules.get("av"), "ffmpeg_version_info", None)
+    return {"ffmpeg": str(version)} if version else {}
+
+
+def _cuda() -> CudaFacts | None:
+    """What torch holds of a GPU, if a pipeline has imported it and used one."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return None
+    capabilities = [
+        (int(name[3:-1]), int(name[-1])) for name in torch.cuda.get_arch_list() if name[3:].isdigit()
+    ]
+    return CudaFacts(
+        memory_allocated_bytes=int(torch.cuda.memory_allocated()),
+        memory_reserved_bytes=int(torch.cuda.memory_reserved()),
+        oldest_capability="{}.{}".format(*min(capabilities)) if capabilities else None,
+    )
 
 
 def _end_with_parent(connection: socket.socket) -> None:

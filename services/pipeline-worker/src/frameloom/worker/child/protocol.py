@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from frameloom.common.documents import FailureCategory, PipelineOffer
+from frameloom.common.documents.facts import CudaFacts, ModelFacts
 from frameloom.common.pipelines import ArtefactSpec, Item, Progress
 
 LENGTH = struct.Struct(">I")
@@ -44,6 +45,17 @@ class Description(_Message):
 
     kind: Literal["description"] = "description"
     offers: tuple[PipelineOffer, ...]
+    versions: dict[str, str] = {}
+    """Of what only the child has imported: FFmpeg inside PyAV."""
+
+
+class Warm(_Message):
+    """Child to parent: what it keeps between tasks. Told when that has changed, and before every end."""
+
+    kind: Literal["warm"] = "warm"
+    pipelines: tuple[str, ...]
+    models: tuple[ModelFacts, ...]
+    cuda: CudaFacts | None = None
 
 
 class Chunk(_Message):
@@ -85,9 +97,9 @@ class Failed(_Message):
 
 
 Request = Annotated[Describe | Run, Field(discriminator="kind")]
-Reply = Annotated[Description | Chunk | Progressed | Done | Failed, Field(discriminator="kind")]
+Reply = Annotated[Description | Warm | Chunk | Progressed | Done | Failed, Field(discriminator="kind")]
 REQUEST: TypeAdapter[Describe | Run] = TypeAdapter(Request)
-REPLY: TypeAdapter[Description | Chunk | Progressed | Done | Failed] = TypeAdapter(Reply)
+REPLY: TypeAdapter[Description | Warm | Chunk | Progressed | Done | Failed] = TypeAdapter(Reply)
 
 
 def pack(message: _Message) -> bytes:

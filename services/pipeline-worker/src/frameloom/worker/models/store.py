@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import structlog
 
+from frameloom.common.documents.facts import ModelFacts
 from frameloom.common.documents.task import FailureCategory
 from frameloom.worker.models.catalogue import CATALOGUE
 from frameloom.worker.models.spec import ModelSpec, ModelUnavailableError
@@ -23,7 +24,7 @@ _LOADED_LIMIT = 16
 
 _Loaded = TypeVar("_Loaded")
 
-_loaded: OrderedDict[Hashable, Any] = OrderedDict()
+_loaded: OrderedDict[tuple[str, Hashable, Hashable], Any] = OrderedDict()
 _loaded_lock = threading.Lock()
 
 
@@ -103,6 +104,31 @@ class ModelStore:
             return self._place(spec).stat().st_size == spec.size_bytes
         except OSError:
             return False
+
+    def facts(self, name: str) -> ModelFacts:
+        """What is known of a file, and whether it is in the cache.
+
+        Raises:
+            ModelUnavailableError: There is none of this name.
+        """
+        spec = self.spec(name)
+        return ModelFacts(
+            name=spec.name,
+            sha256=spec.sha256,
+            version=spec.version,
+            size_bytes=spec.size_bytes,
+            licence=spec.licence,
+            cached=self.has(name),
+        )
+
+    def loaded(self) -> tuple[ModelFacts, ...]:
+        """The models that this process keeps loaded, by name."""
+        with _loaded_lock:
+            digests = {digest for digest, _, _ in _loaded}
+        found = (spec for spec in self.specs if spec.sha256 in digests)
+        return tuple(
+            sorted((ModelFacts(name=spec.name, sha256=spec.sha256) for spec in found), key=lambda m: m.name)
+        )
 
     def can_provide(self, name: str) -> bool:
         """Whether the file is there, or may be fetched when it is needed."""

@@ -18,7 +18,7 @@ from frameloom.common.documents import (
 )
 from frameloom.common.documents.base import Document
 from frameloom.common.machines.transition import Change, Guard
-from frameloom.common.ports.stores import JobRow
+from frameloom.common.ports.stores import Backlog, JobRow
 
 D = TypeVar("D", bound=Document)
 
@@ -70,6 +70,21 @@ class MemoryCollection(Generic[D]):
 
 class MemoryTaskStore(MemoryCollection[TaskDocument]):
     """The task store in memory."""
+
+    async def backlog(self) -> Backlog:
+        """How many tasks are not over, over all tenants."""
+        live = self._where(lambda task: not task.state.terminal)
+        tasks = dict(Counter((task.pipeline, task.state) for task in live))
+        return Backlog(tasks, len(self._where(lambda task: task.pending_fold)))
+
+    async def ends(self) -> dict[TaskState, int]:
+        """How many tasks ended each way, over all tenants."""
+        found = Counter(task.state for task in self.held.values())
+        return {state: found[state] for state in TaskState if state.terminal}
+
+    async def annotations_total(self) -> int:
+        """How many annotations all visible results have."""
+        return sum(task.result.annotation_count for task in self.held.values() if task.result)
 
     async def insert_missing(self, tasks: Sequence[TaskDocument]) -> None:
         """Stores new tasks."""
@@ -143,6 +158,10 @@ class MemoryTaskStore(MemoryCollection[TaskDocument]):
 
 class MemoryJobStore(MemoryCollection[JobDocument]):
     """The job store in memory."""
+
+    async def unrelayed(self) -> int:
+        """How many jobs have unpublished events."""
+        return len(self._where(lambda job: job.relay_due))
 
     async def insert(self, job: JobDocument) -> None:
         """Stores a new job."""

@@ -5,6 +5,7 @@ Comparisons with the database's clock go over ``$toLong``, which all servers we 
 """
 
 from frameloom.common.adapters.mongo.client import Mongo
+from frameloom.common.adapters.mongo.database import MongoDatabase
 from frameloom.common.adapters.mongo.fleet import MongoFleetStore
 from frameloom.common.adapters.mongo.jobs import MongoJobStore
 from frameloom.common.adapters.mongo.keys import MongoKeyStore, MongoSecretStore
@@ -12,6 +13,7 @@ from frameloom.common.adapters.mongo.tasks import MongoTaskStore
 
 __all__ = [
     "Mongo",
+    "MongoDatabase",
     "MongoFleetStore",
     "MongoJobStore",
     "MongoKeyStore",

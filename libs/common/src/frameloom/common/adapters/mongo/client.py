@@ -19,6 +19,7 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
+from frameloom.common.adapters.mongo.connections import Connections
 from frameloom.common.errors import DatabaseUnavailableError
 from frameloom.common.settings import MongoSettings
 
@@ -44,9 +45,12 @@ class Mongo:
     Writes wait for a majority and reads see only what a majority has: a claim that was answered holds.
     """
 
-    def __init__(self, client: AsyncMongoClient[dict[str, Any]], database: str) -> None:
+    def __init__(
+        self, client: AsyncMongoClient[dict[str, Any]], database: str, connections: Connections
+    ) -> None:
         self._client = client
         self._database = client.get_database(database)
+        self._connections = connections
 
     @classmethod
     @asynccontextmanager
@@ -56,6 +60,7 @@ class Mongo:
         Raises:
             DatabaseUnavailableError: No answer within ``connect_timeout_seconds``.
         """
+        connections = Connections()
         client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
             settings.uri.get_secret_value(),
             tz_aware=True,
@@ -63,16 +68,40 @@ class Mongo:
             readConcernLevel="majority",
             serverSelectionTimeoutMS=int(settings.timeout_seconds * 1000),
             timeoutMS=int(settings.timeout_seconds * 1000),
+            event_listeners=[connections],
         )
         try:
             await _answers(client, settings.connect_timeout_seconds)
-            yield cls(client, settings.database)
+            yield cls(client, settings.database, connections)
         finally:
             await client.close()
 
     def collection(self, name: str) -> Collection:
         """A collection of the database."""
         return self._database[name]
+
+    @property
+    def name(self) -> str:
+        """Of the database."""
+        return self._database.name
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return self._connections.open
+
+    @property
+    def address(self) -> str:
+        """Hosts and ports of the servers that are known, without credentials."""
+        return ",".join(sorted(f"{host}:{port}" for host, port in self._client.nodes))
+
+    async def collection_names(self) -> list[str]:
+        """The collections there are."""
+        return await self._database.list_collection_names()
+
+    async def command(self, name: str) -> dict[str, Any]:
+        """Asks the server one of its questions that need no argument."""
+        return await self._database.command(name)
 
     async def ping(self) -> None:
         """Asks the server for a sign of life.

@@ -42,6 +42,11 @@ class MongoJobStore(Documents[JobDocument]):
                 [("tidied", ASCENDING), ("status", ASCENDING)], partialFilterExpression={"tidied": False}
             )
 
+    async def unrelayed(self) -> int:
+        """How many jobs have events that are not known to be in Kafka."""
+        with translated():
+            return await self._collection.count_documents({"relay_due": True})
+
     async def insert(self, job: JobDocument) -> None:
         """Stores a new job, durably."""
         with translated():

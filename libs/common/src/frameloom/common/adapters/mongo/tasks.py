@@ -11,6 +11,7 @@ from frameloom.common.adapters.mongo.client import Mongo, translated
 from frameloom.common.adapters.mongo.codec import Bson, encode, past, unset_or_past
 from frameloom.common.adapters.mongo.documents import Documents
 from frameloom.common.documents import TaskDocument, TaskState
+from frameloom.common.ports.stores import Backlog
 
 _DUPLICATE_KEY = 11000
 _LEASED = [TaskState.RUNNING.value, TaskState.FINALIZING.value]
@@ -34,6 +35,34 @@ class MongoTaskStore(Documents[TaskDocument]):
             await self._collection.create_index(
                 [("pending_fold", ASCENDING)], partialFilterExpression={"pending_fold": True}
             )
+
+    async def backlog(self) -> Backlog:
+        """How many tasks are not over, over all tenants."""
+        stages: list[Bson] = [
+            {"$match": {"state": {"$in": [_QUEUED, *_LEASED]}}},
+            {"$group": {"_id": {"pipeline": "$pipeline", "state": "$state"}, "n": {"$sum": 1}}},
+        ]
+        with translated():
+            rows = await (await self._collection.aggregate(stages)).to_list()
+            unfolded = await self._collection.count_documents({"pending_fold": True})
+        tasks = {(str(r["_id"]["pipeline"]), TaskState(r["_id"]["state"])): int(r["n"]) for r in rows}
+        return Backlog(tasks, unfolded)
+
+    async def ends(self) -> dict[TaskState, int]:
+        """How many tasks ended each way, over all tenants."""
+        over = [state for state in TaskState if state.terminal]
+        with translated():
+            return {state: await self._collection.count_documents({"state": state.value}) for state in over}
+
+    async def annotations_total(self) -> int:
+        """How many annotations all visible results have."""
+        stages: list[Bson] = [
+            {"$match": {"state": TaskState.COMPLETED.value}},
+            {"$group": {"_id": None, "n": {"$sum": "$result.annotation_count"}}},
+        ]
+        with translated():
+            rows = await (await self._collection.aggregate(stages)).to_list()
+        return int(rows[0]["n"]) if rows else 0
 
     async def insert_missing(self, tasks: Sequence[TaskDocument]) -> None:
         """Stores new tasks; those already there stay as they are."""
