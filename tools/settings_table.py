@@ -28,7 +28,7 @@ from frameloom.common.settings import (
     MongoSettings,
     S3Settings,
 )
-from frameloom.gateway.settings import AuthSettings, GatewaySettings, ViewerSettings
+from frameloom.gateway.settings import AuthSettings, GatewaySettings, LimitSettings, ViewerSettings
 from frameloom.results.settings import ResultsSettings
 from frameloom.scheduler.settings import SchedulerSettings
 from frameloom.worker.settings import ModelSettings, WorkerSettings
@@ -47,6 +47,7 @@ CLASSES: tuple[type[BaseSettings], ...] = (
     GatewaySettings,
     ViewerSettings,
     AuthSettings,
+    LimitSettings,
     SchedulerSettings,
     WorkerSettings,
     ModelSettings,

@@ -391,3 +391,15 @@ async def test_offers_are_kept_by_name(stores: Stores) -> None:
     await stores.fleet.offer([PipelineOffer(id="p", info=info, available=False, reason="no model")])
     (found,) = await stores.fleet.offers()
     assert (found.available, found.reason, found.info) == (False, "no model", info)
+
+
+async def test_what_an_api_key_uses_is_counted(stores: Stores) -> None:
+    made = [job().model_copy(update={"key_id": key_id}) for key_id in ("k", "k", "k", "other", None)]
+    for one in made:
+        await stores.jobs.insert(one)
+    assert await stores.jobs.active_of_key("k") == 3
+    assert await stores.jobs.bytes_of_key("k") == 3 * MEDIA.size_bytes
+    assert (await stores.jobs.active_of_key("none"), await stores.jobs.bytes_of_key("none")) == (0, 0)
+    await transact(stores.jobs, made[0].id, lambda current: jobs_machine.request_cancel(current, CLOCK.now()))
+    assert await stores.jobs.active_of_key("k") == 2
+    assert await stores.jobs.bytes_of_key("k") == 3 * MEDIA.size_bytes

@@ -39,7 +39,7 @@ from frameloom.gateway.app import Ports, application
 from frameloom.gateway.services.access import Access
 from frameloom.gateway.services.live import LiveEvents
 from frameloom.gateway.services.tally import Tally
-from frameloom.gateway.settings import AuthSettings, GatewaySettings, Settings, ViewerSettings
+from frameloom.gateway.settings import AuthSettings, GatewaySettings, LimitSettings, Settings, ViewerSettings
 
 KEY = f"va_{'k' * 43}"
 """The operator's key, which allows everything; the client of :class:`Gateway` sends it."""
@@ -102,6 +102,7 @@ class Gateway:
     settings: GatewaySettings = field(default_factory=lambda: GatewaySettings(max_upload_bytes=100_000))
     clock: ManualClock = field(default_factory=ManualClock)
     viewer: ViewerSettings = field(default_factory=ViewerSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
     auth: AuthSettings = field(default_factory=lambda: AuthSettings(secret=SECRET, initial_key=KEY))
 
     def __post_init__(self) -> None:
@@ -137,12 +138,13 @@ class Gateway:
         await self.fleet.offer([offer("scene_detection"), offer("face_analysis")])
         await self.fleet.offer([offer("broken", available=False, reason="its model is missing")])
         await self.announce("worker", Service.WORKER, pipelines=("scene_detection",))
-        self.access = await Access.opened(self.auth, self.keys, self.secrets, self.clock)
         settings = Settings(
             gateway=self.settings,
             viewer=self.viewer,
             auth=self.auth,
+            limits=self.limits,
         )
+        self.access = await Access.opened(settings, self.keys, self.secrets, self.clock)
         app = application(settings, ports, self.access)
         sent = {"Authorization": f"Bearer {KEY}"}
         async with (

@@ -43,7 +43,9 @@ async def test_every_operation_tells_its_failures(document: Any) -> None:
             if operation.get("parameters") or "requestBody" in operation:
                 assert "422" in operation["responses"], (method, path)
     posted = document["paths"]["/api/v1/jobs/"]["post"]["responses"]
-    assert set(posted) == {*("200", "201", "400", "401", "403", "408", "413", "415", "422", "500", "503")}
+    assert set(posted) == {
+        *("200", "201", "400", "401", "403", "408", "413", "415", "422", "429", "500", "503")
+    }
 
 
 async def test_operations_with_a_scope_ask_for_a_key(document: Any) -> None:

@@ -37,6 +37,7 @@ from frameloom.gateway.handlers.keys import KeyHandlers
 from frameloom.gateway.handlers.pipelines import PipelineHandlers
 from frameloom.gateway.handlers.results import ResultHandlers
 from frameloom.gateway.handlers.validation import ValidationHandlers
+from frameloom.gateway.http.audit import Audit
 from frameloom.gateway.http.cors import Cors
 from frameloom.gateway.http.docs import add_docs
 from frameloom.gateway.http.draining import IN_FLIGHT
@@ -52,6 +53,7 @@ from frameloom.gateway.services.gate import MediaGate, UploadLimits
 from frameloom.gateway.services.health import HealthService, Probe
 from frameloom.gateway.services.jobs import JobService
 from frameloom.gateway.services.live import LiveEvents
+from frameloom.gateway.services.quotas import Quotas
 from frameloom.gateway.services.results import ResultService
 from frameloom.gateway.services.streams import StreamService
 from frameloom.gateway.services.submission import SubmissionService
@@ -103,6 +105,7 @@ def application(settings: Settings, ports: Ports, access: Access) -> web.Applica
     app = build(
         table,
         identify=Guard(access),
+        audit=Audit(access),
         forms=FormReader(
             file_field="video",
             max_file_bytes=own.max_upload_bytes,
@@ -140,7 +143,7 @@ async def main(shutdown: Shutdown) -> None:
         await stack.enter_async_context(kafka.running())
         await stack.enter_async_context(ports.tally.running())
         await stack.enter_async_context(ports.relay.running())
-        access = await Access.opened(settings.auth, ports.keys, ports.secrets, ports.clock)
+        access = await Access.opened(settings, ports.keys, ports.secrets, ports.clock)
         await stack.enter_async_context(access.ring.running())
         app = application(settings, ports, access)
         runner = await _listening(app, own)
@@ -170,8 +173,15 @@ def _handlers(settings: Settings, ports: Ports, access: Access) -> Handlers:
         heartbeat_seconds=own.heartbeat_seconds,
         overlap_seconds=own.replay_overlap_seconds,
     )
+    quotas = Quotas(ports.jobs, access.ring, settings.limits)
     submissions = SubmissionService(
-        ports.jobs, ports.tally, MediaGate(ports.uploads, limits), validation, ports.relay, ports.clock
+        ports.jobs,
+        ports.tally,
+        MediaGate(ports.uploads, limits),
+        validation,
+        ports.relay,
+        ports.clock,
+        quotas,
     )
     health = HealthService(ports.jobs, ports.tally, ports.fleet, ports.probes, own.probe_timeout_seconds)
     return Handlers(

@@ -61,6 +61,8 @@ class JobDocument(Document):
     """One job. The event log is part of it, so a state change and its event are one update."""
 
     tenant: str
+    key_id: str | None = None
+    """The API key that it came with, and that it counts against: of a line of rotations the first."""
     media: MediaRef
     facts: MediaFacts | None = None
     """What the probe of the upload saw."""

@@ -31,6 +31,7 @@ class ApiKey(Document):
         replaced_by: The key that was made for it by a rotation.
         retires_at: The end of the overlap of that rotation: it works until then.
         replaces: The key that it was made for.
+        line: The first key of its line of rotations, under which its use is counted; None: itself.
     """
 
     hash: str
@@ -45,7 +46,13 @@ class ApiKey(Document):
     replaced_by: str | None = None
     retires_at: datetime | None = None
     replaces: str | None = None
+    line: str | None = None
     limits: KeyLimits = KeyLimits()
+
+    @property
+    def account(self) -> str:
+        """What its use is counted under: a rotation takes it over."""
+        return self.line or self.id
 
     def works(self, now: datetime) -> bool:
         """Whether it opens anything at this time."""

@@ -52,6 +52,8 @@ class Submission:
     warnings: tuple[dict[str, Any], ...] = ()
     """What was noticed about the configuration and did not keep it from being accepted."""
     facts: MediaFacts | None = None
+    key_id: str | None = None
+    """The API key that it counts against."""
 
 
 def submit(submission: Submission, now: datetime) -> JobDocument:
@@ -59,6 +61,7 @@ def submit(submission: Submission, now: datetime) -> JobDocument:
     job = JobDocument(
         id=submission.job_id,
         tenant=submission.tenant,
+        key_id=submission.key_id,
         media=submission.media,
         facts=submission.facts,
         video_duration_seconds=submission.facts.duration_seconds if submission.facts else None,

@@ -97,6 +97,14 @@ class JobStore(Protocol):
         """Jobs that are over and whose leftovers may still lie in the bucket."""
         ...
 
+    async def active_of_key(self, key_id: str) -> int:
+        """How many jobs of an API key are pending or running."""
+        ...
+
+    async def bytes_of_key(self, key_id: str) -> int:
+        """How many bytes of media the jobs of an API key have, those of deleted ones not counted."""
+        ...
+
     async def changed_since(self, tenant: str, since: datetime, limit: int) -> list[JobDocument]:
         """A tenant's jobs that changed at or after this time, with their event logs, oldest change first."""
         ...

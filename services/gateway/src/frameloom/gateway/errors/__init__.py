@@ -16,6 +16,7 @@ from frameloom.gateway.errors.keys import (
     LimitsForbiddenError,
     OtherTenantError,
 )
+from frameloom.gateway.errors.limits import QuotaExceededError, RateLimitedError, TooManyRequestsError
 from frameloom.gateway.errors.pipelines import (
     PipelineNotFoundError,
     PipelineUnavailableError,
@@ -50,10 +51,13 @@ __all__ = [
     "PayloadTooLargeError",
     "PipelineNotFoundError",
     "PipelineUnavailableError",
+    "QuotaExceededError",
     "RangeNotSatisfiableError",
+    "RateLimitedError",
     "RequestInvalidError",
     "ResultFileNotFoundError",
     "ScopeMissingError",
+    "TooManyRequestsError",
     "UnauthorizedError",
     "UnknownPipelineError",
     "UnsupportedMediaError",

@@ -10,7 +10,12 @@ from aiohttp import web
 from pydantic import BaseModel, TypeAdapter
 
 from frameloom.common.errors import FrameloomError, TransientError
-from frameloom.gateway.errors import RangeNotSatisfiableError, RequestInvalidError, UnauthorizedError
+from frameloom.gateway.errors import (
+    RangeNotSatisfiableError,
+    RequestInvalidError,
+    TooManyRequestsError,
+    UnauthorizedError,
+)
 from frameloom.gateway.schemas.errors import ErrorDetail, ErrorResponse
 
 _RETRY_AFTER_SECONDS = 2
@@ -30,6 +35,8 @@ def error_response(error: FrameloomError) -> web.Response:
     headers: dict[str, str] = {}
     if isinstance(error, TransientError):
         headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+    if isinstance(error, TooManyRequestsError) and error.retry_seconds is not None:
+        headers["Retry-After"] = str(error.retry_seconds)
     if isinstance(error, UnauthorizedError):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, RangeNotSatisfiableError):

@@ -10,7 +10,8 @@ from aiohttp.typedefs import Handler, Middleware
 _METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 _EXPOSED = (
     "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Location, Retry-After, "
-    "WWW-Authenticate"
+    "WWW-Authenticate, X-Request-ID, "
+    "RateLimit, RateLimit-Policy, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
 )
 _MAX_AGE_SECONDS = 600
 

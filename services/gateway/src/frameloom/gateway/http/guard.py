@@ -8,10 +8,17 @@ from aiohttp import hdrs, web
 
 from frameloom.common.documents import ApiKey
 from frameloom.common.errors import FrameloomError
-from frameloom.gateway.errors import NotAuthenticatedError, ScopeMissingError, UnauthorizedError
+from frameloom.gateway.errors import (
+    NotAuthenticatedError,
+    RateLimitedError,
+    ScopeMissingError,
+    UnauthorizedError,
+)
+from frameloom.gateway.http.peers import peer_of, site_of
 from frameloom.gateway.http.typed import Operation
 from frameloom.gateway.services.access import Access
 from frameloom.gateway.services.caller import ANONYMOUS, Caller, Scope
+from frameloom.gateway.services.rates import Rate
 
 _KNOWN_SCOPES = frozenset(Scope)
 _API_KEY = "X-API-Key"
@@ -27,6 +34,7 @@ class Decision:
 
 
 DECISION = web.RequestKey("decision", Decision)
+RATE = web.RequestKey("rate", Rate)
 
 
 class Guard:
@@ -45,6 +53,7 @@ class Guard:
         Raises:
             UnauthorizedError: There is no key, or not one that works.
             NotAuthenticatedError: There is none, for a strict operation.
+            RateLimitedError: Too many requests come with the key, or too many wrong keys from the address.
             ScopeMissingError: The key does not allow the operation.
             TransientError: The database does not answer.
         """
@@ -60,35 +69,54 @@ class Guard:
             caller = await self._who(request, operation)
         except FrameloomError as error:
             return Decision(ANONYMOUS, error)
+        if operation.scope is not None and (refusal := self._counted(request, caller)) is not None:
+            return Decision(caller, refusal)
         if operation.scope is not None and not caller.may(operation.scope):
             return Decision(caller, ScopeMissingError(operation.scope))
         return Decision(caller)
+
+    def _counted(self, request: web.Request, caller: Caller) -> RateLimitedError | None:
+        if caller.account is None or caller.key_id is None:
+            return None
+        rate = self._access.rates.request(caller.account, self._access.ring.limits_known(caller.key_id))
+        if rate is None:
+            return None
+        request[RATE] = rate
+        return None if rate.retry_seconds is None else RateLimitedError.requests(rate.retry_seconds)
 
     async def _who(self, request: web.Request, operation: Operation) -> Caller:
         presented = _presented(request)
         if presented == _NO_HEADER and operation.token and (token := request.query.get("token")):
             return self._by_token(request, operation, token)
         if operation.scope is None:
-            return await self._guest(presented)
+            return await self._guest(request, presented)
         if presented != _NO_HEADER:
-            return await self._by_key(presented)
+            return _caller(await self._key(request, presented))
         if not self._access.required:
             return Caller()
         raise NotAuthenticatedError() if operation.strict else UnauthorizedError.missing()
 
-    async def _guest(self, presented: str) -> Caller:
+    async def _guest(self, request: web.Request, presented: str) -> Caller:
         """Of what is open: a key that works is used, anything else is as good as none."""
         nobody = ANONYMOUS if self._access.required else Caller()
         if presented == _NO_HEADER:
             return nobody
-        key = await self._access.ring.find(presented)
-        return nobody if key is None else _caller(key)
+        try:
+            return _caller(await self._key(request, presented))
+        except (UnauthorizedError, RateLimitedError):
+            return nobody
 
-    async def _by_key(self, presented: str) -> Caller:
-        key = await self._access.ring.find(presented)
+    async def _key(self, request: web.Request, presented: str) -> ApiKey:
+        """The key; an address that guesses is held up, but never a client whose key was seen to be one."""
+        ring, rates = self._access.ring, self._access.rates
+        site = site_of(peer_of(request, self._access.trusted_proxies))
+        if not ring.knows(presented) and (wait := rates.may_guess(site)) is not None:
+            raise RateLimitedError.wrong_keys(wait)
+        key = await ring.find(presented)
         if key is None:
+            rates.wrong_key(site)
             raise UnauthorizedError.wrong()
-        return _caller(key)
+        return key
 
     def _by_token(self, request: web.Request, operation: Operation, token: str) -> Caller:
         assert operation.token is not None
@@ -109,4 +137,16 @@ def _presented(request: web.Request) -> str:
 
 def _caller(key: ApiKey) -> Caller:
     scopes = frozenset(Scope(name) for name in key.scopes if name in _KNOWN_SCOPES)
-    return Caller(tenant=key.tenant, key_id=key.id, scopes=scopes)
+    return Caller(tenant=key.tenant, key_id=key.id, scopes=scopes, line=key.line)
+
+
+def told(request: web.Request, response: web.StreamResponse) -> None:
+    """Tells the client how its key stands with its rate: the usual headers, and those of the IETF draft."""
+    rate = request.get(RATE)
+    if rate is None:
+        return
+    response.headers["RateLimit-Limit"] = str(rate.limit)
+    response.headers["RateLimit-Remaining"] = str(rate.remaining)
+    response.headers["RateLimit-Reset"] = str(rate.full_seconds)
+    response.headers["RateLimit-Policy"] = f'"requests";q={rate.limit};w={rate.window_seconds}'
+    response.headers["RateLimit"] = f'"requests";r={rate.remaining};t={rate.full_seconds}'

@@ -11,7 +11,13 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from frameloom.common.errors import FrameloomError, TransientError
-from frameloom.gateway.errors import NotAuthenticatedError, ScopeMissingError, UnauthorizedError
+from frameloom.gateway.errors import (
+    NotAuthenticatedError,
+    RateLimitedError,
+    ScopeMissingError,
+    TooManyRequestsError,
+    UnauthorizedError,
+)
 from frameloom.gateway.http.files import FileDownload
 from frameloom.gateway.http.sse import EventStream
 from frameloom.gateway.http.typed import Operation, Parameter, Source, parameters_of, returned_by
@@ -122,19 +128,19 @@ def _refusals(operation: Operation) -> tuple[type[FrameloomError], ...]:
     if operation.scope is None:
         return ()
     strict = (NotAuthenticatedError,) if operation.strict else ()
-    return (UnauthorizedError, *strict, ScopeMissingError)
+    return (UnauthorizedError, *strict, ScopeMissingError, RateLimitedError)
 
 
 def _failure(operation: Operation, kinds: list[type[FrameloomError]]) -> Json:
     told = [f"`{kind.code}`: {_meaning(kind)}" for kind in kinds]
     schema: Json = _ERROR_REF
     described: Json = {}
-    if kinds[0].status == TransientError.status:
+    if kinds[0].status in {TransientError.status, TooManyRequestsError.status}:
         described["headers"] = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
-        if operation.unavailable is not None:
-            own = {"$ref": _REF.format(model=returned_by(operation.handler).__name__)}
-            told.insert(0, operation.unavailable)
-            schema = {"anyOf": [own, _ERROR_REF]}
+    if kinds[0].status == TransientError.status and operation.unavailable is not None:
+        own = {"$ref": _REF.format(model=returned_by(operation.handler).__name__)}
+        told.insert(0, operation.unavailable)
+        schema = {"anyOf": [own, _ERROR_REF]}
     return {
         "description": "\n\n".join(told),
         **described,

@@ -8,7 +8,10 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from frameloom.gateway.http import audit as auditing
+from frameloom.gateway.http import guard
 from frameloom.gateway.http.answers import error_response, json_response
+from frameloom.gateway.http.audit import OPERATION, SUBJECT, Audit
 from frameloom.gateway.http.cors import Cors
 from frameloom.gateway.http.draining import IN_FLIGHT, InFlight
 from frameloom.gateway.http.files import FileDownload, send_file
@@ -19,13 +22,14 @@ from frameloom.gateway.http.typed import Answer, Binder, Identify, Operation
 
 
 def build(
-    operations: Sequence[Operation], *, identify: Identify, forms: FormReader, cors: Cors
+    operations: Sequence[Operation], *, identify: Identify, audit: Audit, forms: FormReader, cors: Cors
 ) -> web.Application:
     """An application that answers these operations, and nothing else.
 
     Args:
         operations: What it answers.
         identify: Tells the caller of a request.
+        audit: Names requests and writes down what they do.
         forms: Reads multipart forms.
         cors: Which origins may call.
     """
@@ -33,6 +37,7 @@ def build(
     app[IN_FLIGHT] = InFlight()
     app.middlewares.append(app[IN_FLIGHT].middleware())
     cors.install(app)
+    app.middlewares.append(audit.middleware())
     app.middlewares.append(errors)
     app.on_response_prepare.append(_sign)
     for operation in operations:
@@ -54,12 +59,15 @@ def _add(app: web.Application, operation: Operation, binder: Binder, forms: Form
 async def _serve(
     operation: Operation, binder: Binder, forms: FormReader, status: int, request: web.Request
 ) -> web.StreamResponse:
+    request[OPERATION] = operation
     arguments = await binder.read(request)
     if binder.form is None:
         result = await operation.handler(**arguments)
     else:
         async with forms.parts(request) as parts:
             result = await operation.handler(**arguments, **{binder.form: parts})
+    if isinstance(made := getattr(result, "id", None), str):
+        request[SUBJECT] = made
     return await _answer(request, result, status)
 
 
@@ -75,7 +83,9 @@ async def _answer(request: web.Request, result: Any, status: int) -> web.StreamR
     return json_response(result, status)
 
 
-async def _sign(_: web.Request, response: web.StreamResponse) -> None:
+async def _sign(request: web.Request, response: web.StreamResponse) -> None:
+    auditing.named(request, response)
+    guard.told(request, response)
     response.headers["Server"] = "frameloom"  # the versions of what is below are nobody's business
 
 

@@ -10,6 +10,7 @@ from frameloom.gateway.errors import (
     JobAlreadyCompletedError,
     PayloadTooLargeError,
     PipelineUnavailableError,
+    QuotaExceededError,
     RangeNotSatisfiableError,
     ResultFileNotFoundError,
     UnknownPipelineError,
@@ -30,6 +31,7 @@ _SUBMISSION_ERRORS = (
     PayloadTooLargeError,
     UnsupportedMediaError,
     BusyError,
+    QuotaExceededError,
 )
 _DOWNLOAD_ERRORS = (InvalidRequestError, JobNotFoundError, ResultFileNotFoundError, ObjectNotFoundError)
 _FILE_PATH = "/api/v1/jobs/{job_id}/results/files/{pipeline_name}"

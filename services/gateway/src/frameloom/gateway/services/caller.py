@@ -26,6 +26,7 @@ class Caller:
     Attributes:
         tenant: Whose jobs it sees.
         key_id: The key it came with; None: without one.
+        line: The first key of that one's line of rotations; None: itself.
         scopes: What it may do. Where no keys are asked for, everything.
         job_id: Only this job, where it came with a token that was made for one; None: any of the tenant's.
     """
@@ -34,6 +35,12 @@ class Caller:
     key_id: str | None = None
     scopes: frozenset[Scope] = frozenset(Scope)
     job_id: str | None = None
+    line: str | None = None
+
+    @property
+    def account(self) -> str | None:
+        """What its use is counted under; None: it came without a key."""
+        return self.line or self.key_id
 
     @property
     def operates(self) -> bool:

@@ -19,7 +19,7 @@ import structlog
 
 from frameloom.common.background import in_background
 from frameloom.common.clock import Clock
-from frameloom.common.documents import ApiKey
+from frameloom.common.documents import ApiKey, KeyLimits
 from frameloom.common.errors import TransientError
 from frameloom.common.ports.stores import KeyStore
 from frameloom.gateway.services.secrets import Secrets
@@ -98,6 +98,24 @@ class KeyRing:
         """Whether a key is known here to work no more; of one that is not remembered nothing is known."""
         entry = self._entries.get(self._by_id.get(key_id, ""))
         return entry is not None and entry.key is not None and not entry.key.works(self._clock.now())
+
+    def knows(self, presented: str) -> bool:
+        """Whether this is a key that was found before, however long ago; it may have ended since."""
+        if not KEY_FORM.fullmatch(presented):
+            return False
+        entry = self._entries.get(self._hashes(presented)[0])
+        return entry is not None and entry.key is not None
+
+    async def limits_of(self, key_id: str) -> KeyLimits | None:
+        """The limits that a key has of its own; None: there is no such key."""
+        entry = self._entries.get(self._by_id.get(key_id, ""))
+        key = entry.key if entry is not None else await self._store.get(key_id)
+        return None if key is None else key.limits
+
+    def limits_known(self, key_id: str) -> KeyLimits | None:
+        """The same as far as it is remembered here."""
+        entry = self._entries.get(self._by_id.get(key_id, ""))
+        return entry.key.limits if entry is not None and entry.key is not None else None
 
     def remember(self, key: ApiKey) -> None:
         """Takes in a key as this gateway has just written it."""

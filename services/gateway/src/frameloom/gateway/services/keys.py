@@ -165,6 +165,7 @@ class KeyService:
             created_at=now,
             expires_at=now + lifetime if lifetime else None,
             replaces=old.id,
+            line=old.account,
             limits=old.limits,
         )
         if not old.works(now) or old.replaced_by is not None:

@@ -14,9 +14,10 @@ from frameloom.common.errors import TransientError
 from frameloom.common.machines.job import Submission, submit
 from frameloom.common.ports.stores import JobStore
 from frameloom.common.relay import JobRelay
-from frameloom.gateway.errors import InvalidRequestError, RequestInvalidError
+from frameloom.gateway.errors import InvalidRequestError, PayloadTooLargeError, RequestInvalidError
 from frameloom.gateway.services.caller import Caller
 from frameloom.gateway.services.gate import Admitted, MediaGate
+from frameloom.gateway.services.quotas import Allowance, Quotas
 from frameloom.gateway.services.tally import Tally
 from frameloom.gateway.services.validation import Order, ValidationService
 
@@ -52,7 +53,9 @@ class SubmissionService:
         validation: ValidationService,
         relay: JobRelay,
         clock: Clock,
+        quotas: Quotas,
     ) -> None:
+        self._quotas = quotas
         self._jobs = jobs
         self._tally = tally
         self._gate = gate
@@ -67,12 +70,13 @@ class SubmissionService:
             FrameloomError: The job is refused, or a dependency is away. Nothing of it is left in the bucket.
         """
         job_id = new_id()
-        try:
-            admitted, fields = await self._taken(job_id, parts)
-        except BaseException:
-            await asyncio.shield(self._gate.discard(job_id))
-            raise
-        return await self.accept(caller, admitted, fields)
+        async with self._quotas.admitted(caller) as allowance:
+            try:
+                admitted, fields = await self._taken(job_id, parts, allowance)
+            except BaseException:
+                await asyncio.shield(self._gate.discard(job_id))
+                raise
+            return await self.accept(caller, admitted, fields)
 
     async def accept(self, caller: Caller, admitted: Admitted, fields: Mapping[str, str]) -> JobDocument:
         """Makes the job of an upload that the gate has let through.
@@ -96,6 +100,7 @@ class SubmissionService:
                 requested=order.requested,
                 warnings=order.warnings,
                 facts=admitted.facts,
+                key_id=caller.account,
             )
             job = submit(submission, self._clock.now())
             await self._insert(job)
@@ -103,6 +108,7 @@ class SubmissionService:
             await asyncio.shield(self._gate.discard(admitted.job_id))
             raise
         self._tally.wrote(job)
+        self._quotas.accepted(job)
         self._relay.offer(job)
         noticed = [warning["message"] for warning in order.warnings]
         log.info(
@@ -123,7 +129,7 @@ class SubmissionService:
         await self._checked(fields)
 
     async def _taken(
-        self, job_id: str, parts: AsyncIterator[TextPart | FilePart]
+        self, job_id: str, parts: AsyncIterator[TextPart | FilePart], allowance: Allowance
     ) -> tuple[Admitted, dict[str, str]]:
         """The form, its file examined and stored."""
         admitted: Admitted | None = None
@@ -137,11 +143,17 @@ class SubmissionService:
             if "selected_pipelines" in fields:
                 await self._checked(fields)  # before gigabytes are sent in vain
             async with self._gate.slot():
-                received = await self._gate.receive(job_id, part.filename, part.chunks)
-                admitted = await self._gate.admit(received)
+                admitted = await self._admitted(job_id, part, allowance)
         if admitted is None:
             raise RequestInvalidError.missing("body", _VIDEO)
         return admitted, fields
+
+    async def _admitted(self, job_id: str, part: FilePart, allowance: Allowance) -> Admitted:
+        try:
+            received = await self._gate.receive(job_id, part.filename, part.chunks, allowance.bytes_left)
+        except PayloadTooLargeError as error:
+            raise allowance.explained(error) from error
+        return await self._gate.admit(received)
 
     async def _checked(self, fields: Mapping[str, str]) -> Order:
         return await self._validation.order(fields.get("selected_pipelines"), fields.get("config"))

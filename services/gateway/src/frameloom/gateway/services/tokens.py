@@ -35,6 +35,7 @@ class _Claims(BaseModel):
     s: tuple[Scope, ...]
     e: int
     j: str | None = None
+    a: str | None = None
 
 
 class Tokens:
@@ -70,7 +71,9 @@ class Tokens:
         """
         allowed = caller.scopes if scopes is None else {s for s in scopes if caller.may(s)}
         end = -int(-(self._clock.now() + ttl).timestamp() // 1)
-        claims = _Claims(t=caller.tenant, k=caller.key_id, s=tuple(sorted(allowed)), e=end, j=job_id)
+        claims = _Claims(
+            t=caller.tenant, k=caller.key_id, s=tuple(sorted(allowed)), e=end, j=job_id, a=caller.line
+        )
         text: str = self._serializer(purpose).dumps(claims.model_dump(mode="json", exclude_none=True))
         return text
 
@@ -88,7 +91,13 @@ class Tokens:
             raise UnauthorizedError.wrong()
         if claims.k is not None and self._ring.ended(claims.k):
             raise UnauthorizedError.wrong()
-        return Caller(tenant=claims.t, key_id=claims.k, scopes=frozenset(claims.s), job_id=claims.j)
+        return Caller(
+            tenant=claims.t,
+            key_id=claims.k,
+            scopes=frozenset(claims.s),
+            job_id=claims.j,
+            line=claims.a,
+        )
 
     def _serializer(self, purpose: Purpose) -> URLSafeSerializer:
         if purpose not in self._serializers:

@@ -11,9 +11,10 @@ from typing import Self
 from frameloom.common.settings import load
 from frameloom.gateway.settings.auth import AuthSettings
 from frameloom.gateway.settings.gateway import GatewaySettings
+from frameloom.gateway.settings.limits import LimitSettings
 from frameloom.gateway.settings.viewer import ViewerSettings
 
-__all__ = ["AuthSettings", "GatewaySettings", "Settings", "ViewerSettings"]
+__all__ = ["AuthSettings", "GatewaySettings", "LimitSettings", "Settings", "ViewerSettings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Settings:
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     viewer: ViewerSettings = field(default_factory=ViewerSettings)
     auth: AuthSettings = field(default_factory=AuthSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
 
     @classmethod
     def loaded(cls) -> Self:
@@ -35,4 +37,5 @@ class Settings:
             gateway=load(GatewaySettings),
             viewer=load(ViewerSettings),
             auth=load(AuthSettings),
+            limits=load(LimitSettings),
         )

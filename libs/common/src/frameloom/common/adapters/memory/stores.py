@@ -211,6 +211,15 @@ class MemoryJobStore(MemoryCollection[JobDocument]):
         """Jobs that are over and not tidied."""
         return self._where(lambda job: job.status.terminal and not job.tidied, limit)
 
+    async def active_of_key(self, key_id: str) -> int:
+        """How many jobs of an API key are pending or running."""
+        return len(self._where(lambda job: job.key_id == key_id and not job.status.terminal))
+
+    async def bytes_of_key(self, key_id: str) -> int:
+        """How many bytes of media the jobs of an API key have."""
+        found = self._where(lambda job: job.key_id == key_id and job.status.value != "deleted")
+        return sum(job.media.size_bytes for job in found)
+
     async def changed_since(self, tenant: str, since: datetime, limit: int) -> list[JobDocument]:
         """A tenant's jobs that changed at or after this time, oldest change first."""
         found = self._where(lambda job: job.tenant == tenant and job.updated_at >= since)

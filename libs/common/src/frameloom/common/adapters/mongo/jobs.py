@@ -14,6 +14,7 @@ from frameloom.common.documents import JobDocument, JobStatus
 from frameloom.common.ports.stores import JobRow
 
 _PENDING = JobStatus.PENDING.value
+_ACTIVE = [status.value for status in JobStatus if not status.terminal]
 _OVER = [status.value for status in JobStatus if status.terminal]
 _AS_LISTED = {"events": 0, "tasks.result": 0, "tasks.failure": 0}
 # created_at alone is not unique, and a page must not show a job twice.
@@ -34,6 +35,7 @@ class MongoJobStore(Documents[JobDocument]):
             await self._collection.create_index([("tenant", ASCENDING), *_OLDEST_FIRST])
             await self._collection.create_index(_BY_STATUS)
             await self._collection.create_index([("tenant", ASCENDING), ("updated_at", ASCENDING)])
+            await self._collection.create_index([("key_id", ASCENDING), ("status", ASCENDING)])
             await self._collection.create_index([("status", ASCENDING), ("created_at", ASCENDING)])
             await self._collection.create_index(
                 [("relay_due", ASCENDING)], partialFilterExpression={"relay_due": True}
@@ -118,6 +120,21 @@ class MongoJobStore(Documents[JobDocument]):
     async def untidied(self, limit: int) -> list[JobDocument]:
         """Jobs that are over and whose leftovers may still lie in the bucket."""
         return await self._find({"tidied": False, "status": {"$in": _OVER}}, limit=limit)
+
+    async def active_of_key(self, key_id: str) -> int:
+        """How many jobs of an API key are pending or running."""
+        with translated():
+            return await self._collection.count_documents({"key_id": key_id, "status": {"$in": _ACTIVE}})
+
+    async def bytes_of_key(self, key_id: str) -> int:
+        """How many bytes of media the jobs of an API key have."""
+        stages: list[Bson] = [
+            {"$match": {"key_id": key_id, "status": {"$ne": "deleted"}}},
+            {"$group": {"_id": None, "bytes": {"$sum": "$media.size_bytes"}}},
+        ]
+        with translated():
+            rows = await (await self._collection.aggregate(stages)).to_list()
+        return int(rows[0]["bytes"]) if rows else 0
 
     async def changed_since(self, tenant: str, since: datetime, limit: int) -> list[JobDocument]:
         """A tenant's jobs that changed at or after this time, oldest change first."""
