@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from frameloom.common.documents.task import FailureCategory
 from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, PipelineInfo
@@ -26,6 +29,45 @@ class PipelineConfig(BaseModel):
     """Base of configuration models. Unknown keys pass: the gateway warns about them by the schema."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Annotation of a key that has one possible value here, for clients that send every key.
+
+    Attributes:
+        value: The one that is accepted.
+        reason: Why there is no other: a sentence, shown to who tries one.
+    """
+
+    value: Any
+    reason: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Checks the value after its type."""
+
+        def same(value: Any) -> Any:
+            if value != self.value:
+                raise ValueError(f"only {self.value!r} is possible. {self.reason}")
+            return value
+
+        return core_schema.no_info_after_validator_function(same, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Says the value and the reason."""
+        return {**handler(schema), "const": self.value, "description": self.reason}
+
+
+def without_effect(reason: str, *, when: Sequence[Any] | None = None) -> dict[str, Any]:
+    """For ``json_schema_extra``: the key is accepted and does nothing, and the gateway warns of it.
+
+    Args:
+        reason: Half a sentence.
+        when: The values that do nothing; None: all.
+    """
+    return {"x-without-effect": {"reason": reason, **({} if when is None else {"when": list(when)})}}
 
 
 class Pipeline(ABC):
@@ -57,13 +99,13 @@ class Pipeline(ABC):
 
     @classmethod
     def configured(cls, config: Mapping[str, Any], models: ModelStore) -> Self:
-        """Makes a pipeline from what a client sent.
+        """Makes a pipeline from what a client sent. Keys that the model does not have are left out.
 
         Raises:
             TaskError: ``validation``, naming each field that is out of order.
         """
         try:
-            return cls(cls.Config.model_validate(dict(config)), models)
+            return cls(cls.Config.model_validate(cls._own(config)), models)
         except ValidationError as error:
             faults = "; ".join(
                 f"{'.'.join(str(part) for part in fault['loc']) or 'config'}: {fault['msg']}"
@@ -72,6 +114,15 @@ class Pipeline(ABC):
             raise TaskError(
                 FailureCategory.VALIDATION, f"The configuration of {cls.info.name} is not valid: {faults}."
             ) from None
+
+    @classmethod
+    def _own(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """One configuration may serve several pipelines, so also a model that forbids others' keys works."""
+        if cls.Config.model_config.get("extra") != "forbid":
+            return dict(config)
+        fields = cls.Config.model_fields.items()
+        known = {word for name, field in fields for word in (name, field.alias, field.validation_alias)}
+        return {key: value for key, value in config.items() if key in known}
 
     @classmethod
     def available(cls, models: ModelStore) -> tuple[bool, str | None]:

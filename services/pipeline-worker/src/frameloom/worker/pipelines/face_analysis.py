@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, Output, PipelineInfo, Row
 from frameloom.worker.frames.base import FrameBatch, FrameRequest, Sampling, fit
 from frameloom.worker.pipelines import coco
-from frameloom.worker.pipelines.base import Pipeline, PipelineConfig
+from frameloom.worker.pipelines.base import Only, Pipeline, PipelineConfig, without_effect
 from frameloom.worker.pipelines.faces.identities import IdentityTracker
 
 if TYPE_CHECKING:
@@ -25,21 +25,36 @@ _WORKING_SIDE = 1280
 """Longest side of the frames that are asked for: to tell small faces apart takes pixels."""
 
 
+_NO_DEEPFACE = "DeepFace is not installed here; yunet finds the faces."
+_NO_HAAR = "Belongs to Haar cascades, which are not used here."
+_NO_PERSONS = "Faces are not linked to persons here."
+_UNLINKED = without_effect("faces are not linked to persons", when=[True])
+
+
 class DeepFaceConfig(BaseModel):
-    """Settings of a backend of VideoAnnotator: not used here, accepted so that its configurations pass."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-
-class PersonIdentityConfig(BaseModel):
-    """How faces are linked to the persons of ``person_tracking``."""
+    """Settings of a backend of VideoAnnotator that is not used here: its defaults pass, nothing else."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    enabled: bool = True
-    link_to_persons: bool = True
-    iou_threshold: float = Field(0.5, ge=0.0, le=1.0)
-    require_person_id: bool = False
+    emotion_model: Annotated[str, Only("VGG-Face", _NO_DEEPFACE)] = "VGG-Face"
+    age_gender_model: Annotated[str, Only("VGG-Face", _NO_DEEPFACE)] = "VGG-Face"
+    detector_backend: Annotated[str, Only("opencv", _NO_DEEPFACE)] = "opencv"
+    enforce_detection: Annotated[bool, Only(False, _NO_DEEPFACE)] = False
+
+
+class PersonIdentityConfig(BaseModel):
+    """How faces would be linked to the persons of ``person_tracking``."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+    enabled: bool = Field(default=True, description="Link faces to persons.", json_schema_extra=_UNLINKED)
+    link_to_persons: bool = Field(
+        default=True,
+        description="Write the person's id into the rows of its face.",
+        json_schema_extra=_UNLINKED,
+    )
+    iou_threshold: Annotated[float, Only(0.5, _NO_PERSONS)] = Field(0.5, ge=0.0, le=1.0)
+    require_person_id: Annotated[bool, Only(False, _NO_PERSONS)] = False
 
 
 class FaceConfig(PipelineConfig):
@@ -60,21 +75,41 @@ class FaceConfig(PipelineConfig):
     identity_threshold: float = Field(
         0.363, ge=0.0, le=1.0, description="Least cosine similarity of two faces of one person."
     )
-    detection_backend: str = Field(
-        "yunet", description="Only yunet is installed; other names use it as well."
+    detection_backend: Literal["yunet", "auto", "deepface"] = Field(
+        "yunet",
+        description="What finds the faces: only yunet is installed. deepface is VideoAnnotator's default, "
+        "and uses yunet here.",
+        json_schema_extra=without_effect("DeepFace is not installed, yunet is used", when=["deepface"]),
     )
-    emotion_backend: str = Field("auto", description="No model is installed yet.")
-    scale_factor: float = Field(1.1, gt=1.0, le=10.0, description="For Haar cascades; has no effect here.")
-    min_neighbors: int = Field(5, ge=0, le=100, description="For Haar cascades; has no effect here.")
+    emotion_backend: Literal["auto", "deepface", "disabled"] = Field(
+        "auto",
+        description="What estimates emotions: nothing is installed yet.",
+        json_schema_extra=without_effect("DeepFace is not installed", when=["deepface"]),
+    )
+    scale_factor: Annotated[float, Only(1.1, _NO_HAAR)] = 1.1
+    min_neighbors: Annotated[int, Only(5, _NO_HAAR)] = 5
     detect_emotions: bool = Field(
-        default=True, description="Adds emotions, where a model for them is installed."
+        default=True,
+        description="Adds emotions, where a model for them is installed.",
+        json_schema_extra=without_effect("no model for emotions is installed", when=[True]),
     )
-    detect_age: bool = Field(default=False, description="Adds ages, where a model for them is installed.")
+    detect_age: bool = Field(
+        default=False,
+        description="Adds ages, where a model for them is installed.",
+        json_schema_extra=without_effect("no model for ages is installed", when=[True]),
+    )
     detect_gender: bool = Field(
-        default=False, description="Adds genders, where a model for them is installed."
+        default=False,
+        description="Adds genders, where a model for them is installed.",
+        json_schema_extra=without_effect("no model for genders is installed", when=[True]),
     )
-    deepface: DeepFaceConfig = Field(default_factory=DeepFaceConfig)
-    person_identity: PersonIdentityConfig = Field(default_factory=PersonIdentityConfig)
+    deepface: DeepFaceConfig = Field(
+        DeepFaceConfig(), description="Settings of DeepFace, which is not installed here."
+    )
+    person_identity: PersonIdentityConfig = Field(
+        PersonIdentityConfig(),
+        description="How faces are linked to the persons of person_tracking: not yet.",
+    )
 
 
 class FaceAnalysis(Pipeline):

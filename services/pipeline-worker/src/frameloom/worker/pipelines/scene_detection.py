@@ -13,7 +13,7 @@ from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, Output, Pi
 from frameloom.worker.errors import TaskError
 from frameloom.worker.frames.base import FrameBatch, FrameRequest, Sampling, fit
 from frameloom.worker.pipelines import coco
-from frameloom.worker.pipelines.base import Pipeline, PipelineConfig
+from frameloom.worker.pipelines.base import Pipeline, PipelineConfig, without_effect
 from frameloom.worker.pipelines.scenes.base import Cut, CutDetector
 
 VERSION = "1.0.0"
@@ -44,7 +44,9 @@ class SceneConfig(PipelineConfig):
         1.0, ge=0.0, le=3600.0, description="Shortest scene in seconds; shorter ones join their neighbour."
     )
     enable_clip_labels: bool = Field(
-        default=True, description="Label scenes by their content, where a model for it is installed."
+        default=True,
+        description="Label scenes by their content, where a model for it is installed.",
+        json_schema_extra=without_effect("no model that labels scenes is installed", when=[True]),
     )
     detector: Literal["content", "transnetv2"] = Field(
         "content",
