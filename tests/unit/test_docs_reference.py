@@ -35,7 +35,16 @@ from frameloom.results import layout
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-OURS = ("index.md", "architecture.md", "operations.md", "events.md", "reliability.md")
+OURS = (
+    "index.md",
+    "architecture.md",
+    "operations.md",
+    "events.md",
+    "reliability.md",
+    "api/pipelines.md",
+    "pipelines/README.md",
+    "pipelines/writing.md",
+)
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 

@@ -112,6 +112,7 @@ def test_no_job_can_name_a_path_on_the_worker() -> None:
         ("", None),
         ("_", None),
         ("scenes", None),
+        ("scene" + " " * 1000, None),
     ],
 )
 def test_aliases(name: str, meant: str | None) -> None:

@@ -88,6 +88,15 @@ async def test_an_unknown_pipeline(gateway: Gateway) -> None:
     assert body["message"] == "Configuration has errors in 2 pipeline(s): nope, scene_detection"
 
 
+async def test_thousands_of_unknown_pipelines_are_answered_shortly(gateway: Gateway) -> None:
+    names = [f"nope_{number}" * 20 for number in range(2000)]
+    body = await check(gateway, JOB, {"config": {}, "selected_pipelines": names})
+    assert len(body["errors"]) == 100
+    status, told = await gateway.post(form(fields={"selected_pipelines": ",".join(names)}))
+    assert (status, told["error"]["code"]) == (400, "PIPELINE_NOT_FOUND")
+    assert len(told["error"]["message"]) < 5000
+
+
 async def test_a_job_configuration(gateway: Gateway) -> None:
     config = {"scene_detection": {"threshold": 3}, "Face": {"threshold": 101}}
     both = {"config": config, "selected_pipelines": ["scene_detection", "face_analysis"]}

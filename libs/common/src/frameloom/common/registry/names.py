@@ -12,6 +12,7 @@ from frameloom.common.pipelines import PipelineInfo
 
 FAMILY_ORDER = ("stable", "beta", "experimental")
 """Whom of a family its name means: the first of these, and of several the first by name."""
+_LONGEST = 200
 _BETWEEN = re.compile(r"[^0-9a-z]+")
 
 
@@ -46,6 +47,8 @@ class Names:
 
     def resolve(self, name: str) -> str | None:
         """The pipeline that is meant; None: no such pipeline."""
+        if len(name) > _LONGEST:
+            return None
         name = name.strip()
         return name if name in self._exact else self._aliases.get(normalised(name))
 

@@ -6,19 +6,23 @@ from collections.abc import Sequence
 
 from frameloom.common.errors import FrameloomError, NotFoundError
 
+_LONGEST_NAME = 200
+_MOST_NAMES = 20
+
 
 class UnknownPipelineError(FrameloomError):
-    """A submission names pipelines that nobody offers."""
+    """A submission names pipelines that are not known."""
 
     code = "PIPELINE_NOT_FOUND"
     status = 400
 
     def __init__(self, unknown: Sequence[str], known: Sequence[str]) -> None:
         what = "Unknown pipeline" if len(unknown) == 1 else "Unknown pipelines"
+        told = [name[:_LONGEST_NAME] for name in unknown[:_MOST_NAMES]]
         super().__init__(
-            f"{what}: {', '.join(unknown)}",
+            f"{what}: {', '.join(told)}",
             hint=f"Choose among: {', '.join(known)}" if known else "No worker has offered a pipeline yet.",
-            detail={"unknown": list(unknown), "known": list(known)},
+            detail={"unknown": told, "known": list(known)},
         )
 
 
@@ -38,13 +42,13 @@ class PipelineUnavailableError(FrameloomError):
 
 
 class PipelineNotFoundError(NotFoundError):
-    """No pipeline of this name was ever offered."""
+    """There is no pipeline of this name, nor one with this alias."""
 
     code = "PIPELINE_NOT_FOUND"
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         super().__init__(
-            f"Pipeline '{name}' not found",
+            f"Pipeline '{name[:_LONGEST_NAME]}' not found",
             hint="GET /api/v1/pipelines/ lists them.",
-            detail={"pipeline_name": name, "known": list(known)},
+            detail={"pipeline_name": name[:_LONGEST_NAME], "known": list(known)},
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from frameloom.gateway.services.catalogue import Catalogue, Entry, Known
-from frameloom.gateway.services.checking import Problem, Remark
+from frameloom.gateway.services.checking import MAX_ITEMS, Problem, Remark
 from frameloom.gateway.services.configuration import (
     Config,
     Verdict,
@@ -78,7 +78,7 @@ class ValidationService:
         return Verdict(
             config=verdict.config,
             pipelines=tuple(names) or verdict.pipelines,
-            errors=(*unknown, *verdict.errors),
+            errors=(*unknown, *verdict.errors)[:MAX_ITEMS],
             warnings=verdict.warnings,
         )
 
