@@ -22,6 +22,8 @@ class More:
         self.zip: bytes | None = None
         self.feed: list[list[str | None]] = []
         """For each stream in turn what it says, raw; None breaks it."""
+        self.streams = 0
+        self.refuse_streams_after: int | None = None
         return [
             web.delete("/api/v1/jobs/{job}", self._delete),
             web.get("/api/v1/jobs/{job}/artifacts", self._artifacts),
@@ -115,6 +117,9 @@ class More:
         return self.keys[number]
 
     async def stream_of_all(self, request):
+        self.streams += 1
+        if self.refuse_streams_after is not None and self.streams > self.refuse_streams_after:
+            return web.json_response({"detail": "Invalid or expired token"}, status=401)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         for piece in self.feed.pop(0) if self.feed else []:

@@ -13,25 +13,35 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from frameloom.client import __version__
+from frameloom.client.commands import job
 from frameloom.client.commands.annotate import annotate
 from frameloom.client.commands.cancel import cancel
+from frameloom.client.commands.config import config
+from frameloom.client.commands.delete import delete
 from frameloom.client.commands.doctor import doctor
+from frameloom.client.commands.download import download
+from frameloom.client.commands.events import events
+from frameloom.client.commands.health import health
 from frameloom.client.commands.jobs import jobs
 from frameloom.client.commands.pipelines import pipelines
 from frameloom.client.commands.results import results
 from frameloom.client.commands.submit import submit
 from frameloom.client.commands.up import up
+from frameloom.client.commands.validate import validate
+from frameloom.client.commands.validate_emotion import validate_emotion
 from frameloom.client.commands.version import version
 from frameloom.client.commands.watch import watch
 from frameloom.client.errors import ClientError, ExitCode
 from frameloom.client.mode import MODE
 from frameloom.client.render.output import emit_json, result, say, say_error
 
-_EPILOG = """Exit codes: 0 ok. 1 a job, or a pipeline of it, failed or was cancelled. 2 wrong usage. 3 server
-unreachable or at fault (5xx). 4 refused by the server (4xx). 5 something is not installed. 70 a fault of
-this command itself. 130 interrupted.
-
-Environment: FRAMELOOM_SERVER, FRAMELOOM_API_KEY, FRAMELOOM_DATA, NO_COLOR."""
+_EPILOG = (
+    "Exit codes: 0 ok. 1 a job, or a pipeline of it, failed or was cancelled; or what was checked is not "
+    "valid. "
+    "2 wrong usage. 3 server unreachable or at fault (5xx). 4 refused by the server (4xx). "
+    "5 something is not installed. 70 a fault of this command itself. 130 interrupted.\n\n"
+    "Environment: FRAMELOOM_SERVER, FRAMELOOM_API_KEY, FRAMELOOM_DATA, NO_COLOR."
+)
 
 
 class _Guarded(TyperGroup):
@@ -137,20 +147,28 @@ def _frameloom(
         result(ctx.get_help())
 
 
-_WORK, _LOOK, _RUN = "Annotate", "Look", "This machine"
+_WORK, _LOOK, _SERVER, _RUN = "Annotate", "Jobs", "The server", "This machine"
 for _function, _panel in (
     (annotate, _WORK),
     (submit, _WORK),
     (watch, _WORK),
-    (cancel, _WORK),
     (jobs, _LOOK),
     (results, _LOOK),
-    (pipelines, _LOOK),
+    (download, _LOOK),
+    (cancel, _LOOK),
+    (delete, _LOOK),
+    (events, _LOOK),
+    (pipelines, _SERVER),
+    (validate, _SERVER),
+    (config, _SERVER),
+    (health, _SERVER),
+    (validate_emotion, _RUN),
     (up, _RUN),
     (doctor, _RUN),
     (version, _RUN),
 ):
     app.command(rich_help_panel=_panel)(_function)
+app.add_typer(job.app, rich_help_panel=_LOOK)
 
 
 def main() -> None:

@@ -40,7 +40,13 @@ Pipelines = Annotated[
 ]
 Config = Annotated[
     str | None,
-    typer.Option("--config", metavar="FILE|JSON", help="Settings by pipeline: a JSON file, or JSON itself."),
+    typer.Option(
+        "--config", metavar="FILE|JSON", help="Settings by pipeline: a JSON or YAML file, or JSON itself."
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", metavar="SECONDS", min=0.1, help="Watch no longer than this; the job goes on."),
 ]
 Data = Annotated[
     Path | None,
@@ -83,30 +89,58 @@ def configuration(value: str | None) -> dict[str, Any]:
     """The object in ``--config``: JSON itself if it begins like some, else the content of a file.
 
     Raises:
-        UsageError: The file can not be read, or it is no JSON object.
+        UsageError: The file can not be read, or it is no object.
     """
     if value is None:
         return {}
-    text, origin = value, "--config"
-    if value.lstrip()[:1] not in {"{", "["}:
-        origin = value
-        try:
-            text = Path(value).read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise UsageError(
-                f"The configuration {value} can not be read: {reason}",
-                hint='Give a file, or JSON such as {"face_analysis": {}}',
-            ) from error
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise UsageError(f"The configuration in {origin} is no JSON: {error}") from error
+    here = value.lstrip()[:1] in {"{", "["}
+    document = _json(value, "--config") if here else settings_file(Path(value))
     if not isinstance(document, dict):
         raise UsageError(
-            f"The configuration in {origin} is no JSON object",
+            f"The configuration in {'--config' if here else value} is no JSON object",
             hint='It has settings by pipeline: {"face_analysis": {}}',
         )
+    return document
+
+
+def settings_file(path: Path) -> Any:
+    """What a JSON or YAML file says.
+
+    Raises:
+        UsageError: It can not be read, or is neither.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(
+            f"The configuration {path} can not be read: {reason}",
+            hint='Give a file, or JSON such as {"face_analysis": {}}',
+        ) from error
+    return _yaml(text, path) if path.suffix.lower() in {".yaml", ".yml"} else _json(text, str(path))
+
+
+def _json(text: str, origin: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"The configuration in {origin} is no JSON: {error}") from error
+
+
+def _yaml(text: str, path: Path) -> Any:
+    import yaml  # noqa: PLC0415 - imports at need keep `--help` quick
+
+    try:
+        document = yaml.safe_load(text)
+        json.dumps(document)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        told = " ".join(str(error).split())
+        raise UsageError(f"The configuration in {path} is no YAML: {told}") from error
+    except TypeError as error:
+        raise UsageError(
+            f"The configuration in {path} has a value that JSON has not: {error}",
+            hint="Put dates and the like into quotes",
+        ) from error
     return document
 
 

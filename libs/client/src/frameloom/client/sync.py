@@ -19,6 +19,7 @@ class Keys(Mirror[AsyncKeys]):
     """Calls about keys; all of them need a key with the scope ``admin``."""
 
     create = mirrored(AsyncKeys.create)
+    get = mirrored(AsyncKeys.get)
     list = mirrored(AsyncKeys.list)
     revoke = mirrored(AsyncKeys.revoke)
     rotate = mirrored(AsyncKeys.rotate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from frameloom.client.answers import json_object, parse
@@ -27,23 +27,40 @@ class AsyncKeys(Calls):
         scopes: Sequence[str] | None = None,
         expires_in_days: int | None = None,
         tenant: str | None = None,
+        limits: Mapping[str, float] | None = None,
     ) -> NewApiKey:
         """Makes a key. The answer has it in ``key``, this once.
 
         Args:
             name: What it is for, for people.
             scopes: What it allows; the server's default unless given.
-            expires_in_days: When it ends; the server's default unless given.
+            expires_in_days: When it ends; 0: never; the server's default unless given.
             tenant: Whose jobs it sees; the maker's own unless given.
+            limits: What it may use (``requests_per_second``, ``concurrent_jobs``, ...), where the server lets
+                the maker decide it.
         """
-        facts = {"name": name, "scopes": scopes, "expires_in_days": expires_in_days, "tenant": tenant}
+        facts = {
+            "name": name,
+            "scopes": None if scopes is None else [*scopes],
+            "expires_in_days": expires_in_days,
+            "tenant": tenant,
+            "limits": None if limits is None else dict(limits),
+        }
         body = {fact: value for fact, value in facts.items() if value is not None}
         return parse(NewApiKey, await self._transport.send("POST", _KEYS, once=True, json=body))
 
     async def list(self) -> tuple[ApiKey, ...]:
-        """All keys of the tenant."""
+        """All keys that the caller rules over, oldest first, those that have ended included."""
         document = json_object(await self._transport.send("GET", _KEYS))
         return tuple(ApiKey.model_validate(row) for row in _rows(document))
+
+    async def get(self, key_id: str) -> ApiKey:
+        """One key.
+
+        Raises:
+            NotFoundError: There is none of this id, or it is not yours.
+        """
+        return await self._transport.get(ApiKey, f"{_KEYS}/{segment(key_id)}")
 
     async def revoke(self, key_id: str) -> None:
         """Ends a key at once; to do so again changes nothing."""

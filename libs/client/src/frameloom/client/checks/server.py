@@ -7,7 +7,7 @@ from typing import Any
 
 from frameloom.client.api import AsyncClient
 from frameloom.client.checks import Finding, Verdict
-from frameloom.client.errors import ClientError, UnreachableError
+from frameloom.client.errors import ClientError, RefusedError, UnreachableError
 
 _BAD = frozenset({"error", "unhealthy", "down", "failed"})
 _POOR = frozenset({"warning", "degraded", "unknown"})
@@ -25,6 +25,7 @@ async def server(connection: AsyncClient, *, named: bool) -> list[Finding]:
     try:
         async with connection as client:
             health = await client.health(detailed=True)
+            key = await _key(client)
     except ClientError as error:
         facts: dict[str, Any] = {"url": address, "code": error.code}
         if not named and isinstance(error, UnreachableError):
@@ -46,12 +47,27 @@ async def server(connection: AsyncClient, *, named: bool) -> list[Finding]:
     parts = details.items() if isinstance(details, dict) else ()
     return [
         first,
+        key,
         *(
             _services(facts) if name == "services" else _part(name, facts)
             for name, facts in parts
             if isinstance(facts, dict)
         ),
     ]
+
+
+async def _key(client: AsyncClient) -> Finding:
+    """Whether the key opens anything there, or none is needed."""
+    origin = client.key.origin if client.key else None
+    facts = {"origin": origin}
+    try:
+        await client.jobs_page(per_page=1)
+    except RefusedError as error:
+        return Finding("server: key", "fail", error.message, error.hint or "", facts)
+    except ClientError as error:
+        return Finding("server: key", "warn", f"can not be tried: {error.message}", error.hint or "", facts)
+    told = f"that from {origin} works" if origin else "none is sent, and none is needed"
+    return Finding("server: key", "ok", told, facts=facts)
 
 
 def _services(services: dict[str, Any]) -> Finding:

@@ -21,7 +21,8 @@ def jobs(
         typer.Option(help="Only those: pending, running, completed, failed or cancelled."),
     ] = None,
     page: Annotated[int, typer.Option(min=1, help="Which page.")] = 1,
-    per_page: Annotated[int, typer.Option(min=1, max=100, help="Jobs on a page.")] = 20,
+    per_page: Annotated[int, typer.Option(min=1, max=1000, help="Jobs on a page.")] = 20,
+    everything: Annotated[bool, typer.Option("--all", help="All pages.")] = False,
     server: options.Server = None,
     key_file: options.KeyFile = None,
     as_json: options.AsJson = False,  # noqa: ARG001 - taken by its callback
@@ -31,7 +32,8 @@ def jobs(
     from frameloom.client.render import output
     from frameloom.client.running import run
 
-    found = run(_jobs(options.connected(server, key_file), page, per_page, status))
+    connection = options.connected(server, key_file)
+    found = run(_all(connection, status) if everything else _jobs(connection, page, per_page, status))
     if MODE.json:
         output.emit_json(found.model_dump(mode="json"), pretty=True)
         return
@@ -46,3 +48,11 @@ def jobs(
 async def _jobs(connection: AsyncClient, page: int, per_page: int, status: str | None) -> JobPage:
     async with connection as client:
         return await client.jobs_page(page=page, per_page=per_page, status=status)
+
+
+async def _all(connection: AsyncClient, status: str | None) -> JobPage:
+    from frameloom.client.models import JobPage
+
+    async with connection as client:
+        found = tuple([job async for job in client.jobs(status=status)])
+    return JobPage(jobs=found, total=len(found), page=1, per_page=max(1, len(found)))

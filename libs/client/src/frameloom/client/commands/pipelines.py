@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,8 +16,18 @@ if TYPE_CHECKING:
     from frameloom.client.models import Pipeline
 
 
+class Layout(StrEnum):
+    """What ``--format`` may name; the short word is VideoAnnotator's."""
+
+    MARKDOWN = "markdown"
+    MD = "md"
+
+
 def pipelines(
     detailed: Annotated[bool, typer.Option("--detailed", help="With the settings of each.")] = False,
+    layout: Annotated[
+        Layout | None, typer.Option("--format", help="As a table of Markdown.", case_sensitive=False)
+    ] = None,
     server: options.Server = None,
     key_file: options.KeyFile = None,
     as_json: options.AsJson = False,  # noqa: ARG001 - taken by its callback
@@ -31,9 +42,12 @@ def pipelines(
         document = {"pipelines": [one.model_dump(mode="json") for one in found], "total": len(found)}
         output.emit_json(document, pretty=True)
         return
-    from frameloom.client.render import tables
+    from frameloom.client.render import markdown, tables
 
-    if not found:
+    if layout is not None:
+        for line in markdown.pipelines_markdown(found):
+            output.result(line)
+    elif not found:
         output.say("The server has no pipeline: no worker has announced itself yet")
     elif not detailed:
         output.show(tables.pipelines_table(found))

@@ -25,6 +25,7 @@ def submit(
     server: options.Server = None,
     key_file: options.KeyFile = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch the job until it ends.")] = False,
+    timeout: options.Timeout = None,
     as_json: options.AsJson = False,  # noqa: ARG001 - taken by its callback
     debug: options.Debug = False,  # noqa: ARG001 - taken by its callback
 ) -> None:
@@ -34,7 +35,7 @@ def submit(
     from frameloom.client.running import run
 
     client = options.connected(server, key_file)
-    raise typer.Exit(run(_submit(client, file, options.names(pipelines), settings, wait=wait)))
+    raise typer.Exit(run(_submit(client, file, options.names(pipelines), settings, wait=wait, limit=timeout)))
 
 
 async def _submit(
@@ -44,6 +45,7 @@ async def _submit(
     config: Mapping[str, object],
     *,
     wait: bool,
+    limit: float | None,
 ) -> ExitCode:
     from frameloom.client.annotating import size_of
     from frameloom.client.commands.watch import watched
@@ -57,7 +59,7 @@ async def _submit(
             if wait:
                 shown.submitted(video.name, job)
         if wait:
-            return await watched(client, job, video.name)
+            return await watched(client, job, video.name, limit)
     if MODE.json:
         output.emit_json(job.model_dump(mode="json"), pretty=True)
     else:

@@ -17,10 +17,15 @@ class ApiKey(Answer):
     prefix: str | None = None
     tenant: str | None = None
     scopes: tuple[str, ...] = ()
+    status: str | None = None
     created_at: datetime | None = None
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
+    replaces: str | None = None
+    replaced_by: str | None = None
+    retires_at: datetime | None = None
+    limits: dict[str, float | None] = Field(default_factory=dict)
 
 
 class NewApiKey(ApiKey):

@@ -21,8 +21,23 @@ class Pipeline(Answer):
     stability: str | None = None
     tasks: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    backends: tuple[str, ...] = ()
     outputs: tuple[dict[str, Any], ...] = ()
     config_schema: dict[str, Any] = Field(default_factory=dict)
+    unavailable_reason: str | None = None
+
+    @property
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """The facts of each setting by its name, from either kind of schema."""
+        properties = self.config_schema.get("properties", self.config_schema)
+        facts = properties.items() if isinstance(properties, dict) else ()
+        return {name: one for name, one in facts if isinstance(one, dict)}
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The settings that have a default, with it: a configuration to begin from."""
+        return {name: facts["default"] for name, facts in self.settings.items() if "default" in facts}
 
 
 class PipelineList(Answer):

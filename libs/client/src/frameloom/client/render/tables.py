@@ -35,11 +35,12 @@ def word(text: str) -> Text:
     return Text(shown(text), style=_COLOURS.get(text, ""))
 
 
-def _plain(text: object) -> Text:
+def plain(text: object) -> Text:
+    """Anything as harmless text; nothing for None."""
     return Text("" if text is None else shown(text))
 
 
-def _table(*columns: str, right: Sequence[str] = ()) -> Table:
+def grid(*columns: str, right: Sequence[str] = ()) -> Table:
     """Lines on a terminal; bare columns in a pipe, where a program may cut them."""
     seen = sys.stdout.isatty()
     table = Table(box=box.SIMPLE_HEAD if seen else None, pad_edge=False, show_edge=False)
@@ -52,16 +53,16 @@ def _table(*columns: str, right: Sequence[str] = ()) -> Table:
 
 def jobs_table(page: JobPage) -> Table:
     """The list of jobs."""
-    table = _table("JOB", "STATUS", "VIDEO", "SIZE", "PIPELINES", "CREATED", "NOTE", right=("SIZE",))
+    table = grid("JOB", "STATUS", "VIDEO", "SIZE", "PIPELINES", "CREATED", "NOTE", right=("SIZE",))
     for job in page.jobs:
         table.add_row(
-            _plain(job.id),
+            plain(job.id),
             word(job.status),
-            _plain(job.video_filename),
-            _plain("" if job.video_size_bytes is None else size(job.video_size_bytes)),
-            _plain(", ".join(job.selected_pipelines or ())),
-            _plain("" if job.created_at is None else moment(job.created_at)),
-            _plain(job.error_message or _place(job)),
+            plain(job.video_filename),
+            plain("" if job.video_size_bytes is None else size(job.video_size_bytes)),
+            plain(", ".join(job.selected_pipelines or ())),
+            plain("" if job.created_at is None else moment(job.created_at)),
+            plain(job.error_message or _place(job)),
         )
     return table
 
@@ -76,27 +77,27 @@ def results_table(reports: Sequence[Report]) -> Table:
     tried = any(len(one.attempts) > 1 for report in reports for one in report.pipelines.values())
     columns = ["VIDEO"] * labelled + ["PIPELINE", "STATUS"] + ["ATTEMPTS"] * tried
     numbers = ("ATTEMPTS", "ANNOTATIONS", "SECONDS")
-    table = _table(*columns, "ANNOTATIONS", "SECONDS", "FILE", right=numbers)
+    table = grid(*columns, "ANNOTATIONS", "SECONDS", "FILE", right=numbers)
     for report in reports:
         for name, one in report.pipelines.items():
-            cells = [_plain(report.label)] * labelled + [_plain(name), word(one.status)]
-            cells += [_plain(len(one.attempts) or 1)] * tried
+            cells = [plain(report.label)] * labelled + [plain(name), word(one.status)]
+            cells += [plain(len(one.attempts) or 1)] * tried
             seconds = "" if one.processing_time is None else f"{one.processing_time:.2f}"
-            files = Text("\n").join(_plain(entry) for entry in report.file_names(name))
-            table.add_row(*cells, _plain(one.annotation_count), _plain(seconds), files)
+            files = Text("\n").join(plain(entry) for entry in report.file_names(name))
+            table.add_row(*cells, plain(one.annotation_count), plain(seconds), files)
     return table
 
 
 def pipelines_table(pipelines: Iterable[Pipeline]) -> Table:
     """The short list of pipelines."""
-    table = _table("PIPELINE", "READY", "STABILITY", "OUTPUTS", "DESCRIPTION")
+    table = grid("PIPELINE", "READY", "STABILITY", "OUTPUTS", "DESCRIPTION")
     for one in pipelines:
         table.add_row(
-            _plain(one.name),
+            plain(one.name),
             Text("yes", style="green") if one.enabled else Text("no", style="yellow"),
-            _plain(one.stability),
-            _plain(", ".join(str(output.get("format", "?")) for output in one.outputs)),
-            _plain(one.description),
+            plain(one.stability),
+            plain(", ".join(str(output.get("format", "?")) for output in one.outputs)),
+            plain(one.description),
         )
     return table
 
@@ -114,7 +115,8 @@ def pipeline_card(one: Pipeline) -> Group:
     ]
     lines: list[RenderableType] = [Text(f"  {name:<10}{shown(value)}") for name, value in facts if value]
     if not one.enabled:
-        lines.append(Text("  no live worker can run it now", style="yellow"))
+        why = f": {one.unavailable_reason}" if one.unavailable_reason else ""
+        lines.append(Text(f"  no live worker can run it now{shown(why)}", style="yellow"))
     settings = settings_table(one)
     if settings.rows:
         lines += [Text(), Padding(settings, (0, 0, 0, 2))]
@@ -129,19 +131,15 @@ def _output(output: dict[str, object]) -> str:
 
 def settings_table(one: Pipeline) -> Table:
     """The settings that a pipeline takes, from either kind of schema."""
-    table = _table("SETTING", "TYPE", "DEFAULT", "RANGE", "MEANING")
-    schema = one.config_schema
-    properties = schema.get("properties", schema)
-    for key, facts in properties.items() if isinstance(properties, dict) else ():
-        if not isinstance(facts, dict):
-            continue
+    table = grid("SETTING", "TYPE", "DEFAULT", "RANGE", "MEANING")
+    for key, facts in one.settings.items():
         kinds = [facts.get("type") or "/".join(str(a.get("type")) for a in facts.get("anyOf", ()))]
         table.add_row(
-            _plain(key),
-            _plain(kinds[0]),
-            _plain(facts.get("default")),
-            _plain(_range(facts)),
-            _plain(facts.get("description")),
+            plain(key),
+            plain(kinds[0]),
+            plain(facts.get("default")),
+            plain(_range(facts)),
+            plain(facts.get("description")),
         )
     return table
 
@@ -158,12 +156,12 @@ def _range(facts: dict[str, object]) -> str:
 
 def doctor_table(findings: Iterable[Finding]) -> Table:
     """A line for each finding, with what to do below it."""
-    table = _table("CHECK", "", "FOUND")
+    table = grid("CHECK", "", "FOUND")
     for one in findings:
         found = Text(shown(one.message))
         if one.advice:
             found.append(f"\n→ {shown(one.advice)}", style="bold")
-        table.add_row(_plain(one.name), word(one.verdict), found)
+        table.add_row(plain(one.name), word(one.verdict), found)
     return table
 
 
