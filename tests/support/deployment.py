@@ -38,7 +38,7 @@ class Deployment:
         name = f"t{uuid.uuid4().hex[:10]}"
         self._folder = folder
         self._processes: dict[str, ChildProcess] = {}
-        self._port: int | None = None
+        self._ports: dict[str, int] = {}
         self.api_key = f"va_{secrets.token_urlsafe(32)}"
         self.session: aiohttp.ClientSession | None = None
         self.environment = {
@@ -60,12 +60,12 @@ class Deployment:
         }
 
     async def start(self, *names: str) -> None:
-        """Starts services by name; ``worker-2`` is a second worker."""
+        """Starts services by name; ``worker-2`` is a second worker, ``gateway-2`` a second gateway."""
         for name in names:
             module = name.split("-")[0]
             environment = dict(self.environment)
             if module == "gateway":
-                environment["FRAMELOOM_GATEWAY_PORT"] = str(self._gateway_port())
+                environment["FRAMELOOM_GATEWAY_PORT"] = str(self._port(name))
             with (self._folder / f"{name}.log").open("ab") as log:
                 self._processes[name] = await ChildProcess.spawn(
                     [sys.executable, "-m", f"frameloom.{module}"], env=environment, output=log
@@ -114,7 +114,11 @@ class Deployment:
     @property
     def base_url(self) -> str:
         """Where the gateway is."""
-        return f"http://127.0.0.1:{self._gateway_port()}"
+        return self.url_of("gateway")
+
+    def url_of(self, gateway: str) -> str:
+        """Where this gateway is."""
+        return f"http://127.0.0.1:{self._port(gateway)}"
 
     @property
     def http(self) -> aiohttp.ClientSession:
@@ -178,12 +182,12 @@ class Deployment:
         async with S3ObjectStore.connected(settings) as objects:
             return await objects.keys(prefix)
 
-    def _gateway_port(self) -> int:
-        if self._port is None:
+    def _port(self, gateway: str) -> int:
+        if gateway not in self._ports:
             from support.grounds import _free_port
 
-            self._port = _free_port()
-        return self._port
+            self._ports[gateway] = _free_port()
+        return self._ports[gateway]
 
     def _check_alive(self) -> None:
         for name, process in self._processes.items():

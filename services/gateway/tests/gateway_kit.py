@@ -36,6 +36,7 @@ from frameloom.common.machines.transition import Change
 from frameloom.common.pipelines import Output, PipelineInfo
 from frameloom.common.relay import JobRelay
 from frameloom.gateway.app import Ports, application
+from frameloom.gateway.http.typed import Operation
 from frameloom.gateway.services.access import Access
 from frameloom.gateway.services.live import LiveEvents
 from frameloom.gateway.services.tally import Tally
@@ -145,14 +146,22 @@ class Gateway:
             limits=self.limits,
         )
         self.access = await Access.opened(settings, self.keys, self.secrets, self.clock)
-        app = application(settings, ports, self.access)
+        self.app = application(settings, ports, self.access)
         sent = {"Authorization": f"Bearer {KEY}"}
         async with (
             relay.running(),
             self.access.ring.running(),
-            TestClient(TestServer(app), headers=sent) as self.client,
+            TestClient(TestServer(self.app), headers=sent) as self.client,
         ):
             yield self
+
+    def operations(self) -> list[Operation]:
+        """Everything that the application answers, but its pages."""
+        served = [getattr(route.handler, "args", ()) for route in self.app.router.routes()]
+        found = [
+            argument for arguments in served for argument in arguments if isinstance(argument, Operation)
+        ]
+        return list({operation.id: operation for operation in found}.values())
 
     @asynccontextmanager
     async def stranger(self) -> AsyncIterator[aiohttp.ClientSession]:

@@ -23,6 +23,7 @@ from frameloom.client.commands.download import download
 from frameloom.client.commands.events import events
 from frameloom.client.commands.health import health
 from frameloom.client.commands.jobs import jobs
+from frameloom.client.commands.keys import keys
 from frameloom.client.commands.pipelines import pipelines
 from frameloom.client.commands.results import results
 from frameloom.client.commands.submit import submit
@@ -169,6 +170,7 @@ for _function, _panel in (
 ):
     app.command(rich_help_panel=_panel)(_function)
 app.add_typer(job.app, rich_help_panel=_LOOK)
+app.add_typer(keys, name="keys", rich_help_panel=_LOOK)
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ class ApiKey(Answer):
     tenant: str | None = None
     scopes: tuple[str, ...] = ()
     status: str | None = None
+    """``active``, ``retiring`` (replaced, in its overlap), ``replaced``, ``expired`` or ``revoked``."""
     created_at: datetime | None = None
     expires_at: datetime | None = None
     last_used_at: datetime | None = None

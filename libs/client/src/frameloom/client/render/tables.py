@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from frameloom.client.checks import Finding
-from frameloom.client.models import Job, JobPage, Pipeline
+from frameloom.client.models import ApiKey, Job, JobPage, Pipeline
 from frameloom.client.render.output import shown
 from frameloom.client.reports import Report
 
@@ -24,6 +24,11 @@ _COLOURS = {
     "running": "cyan",
     "waiting": "dim",
     "pending": "dim",
+    "active": "green",
+    "retiring": "yellow",
+    "replaced": "dim",
+    "expired": "dim",
+    "revoked": "dim",
     "ok": "green",
     "warn": "yellow",
     "fail": "red",
@@ -63,6 +68,23 @@ def jobs_table(page: JobPage) -> Table:
             plain(", ".join(job.selected_pipelines or ())),
             plain("" if job.created_at is None else moment(job.created_at)),
             plain(job.error_message or _place(job)),
+        )
+    return table
+
+
+def keys_table(keys: Iterable[ApiKey]) -> Table:
+    """The list of keys."""
+    table = grid("KEY", "NAME", "BEGINS", "TENANT", "SCOPES", "STATUS", "EXPIRES", "LAST USED")
+    for key in keys:
+        table.add_row(
+            plain(key.id),
+            plain(key.name),
+            plain(key.prefix),
+            plain(key.tenant),
+            plain(", ".join(key.scopes)),
+            word(key.status or ""),
+            plain("never" if key.expires_at is None else moment(key.expires_at)),
+            plain("" if key.last_used_at is None else moment(key.last_used_at)),
         )
     return table
 
