@@ -111,9 +111,6 @@ MEANINGS = {
     "FRAMELOOM_GATEWAY_STREAM_WRITE_TIMEOUT_SECONDS": (
         "How long a client of an event stream may leave its socket full before it is left"
     ),
-    "FRAMELOOM_GATEWAY_MAX_STREAMS": (
-        "Event streams at once in one process; further ones are refused with 503"
-    ),
     "FRAMELOOM_GATEWAY_PROBE_TIMEOUT_SECONDS": "How long the health check waits for each dependency",
     "FRAMELOOM_GATEWAY_SHUTDOWN_GRACE_SECONDS": "How long requests under way may go on after SIGTERM",
     "FRAMELOOM_WORKER_CACHE_DIR": "Where fetched media files lie",

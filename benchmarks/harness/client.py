@@ -137,7 +137,7 @@ class Client:
 
     async def _listen(self, opened: asyncio.Event) -> None:
         try:
-            async with self._session.get(f"{self._base_url}/api/v1/events/stream") as answer:
+            async with self._session.get(f"{self._base_url}/api/v1/events/stream?format=events") as answer:
                 async for line in answer.content:
                     if line.startswith(b"data:"):
                         await self._take(time.perf_counter(), json.loads(line[5:]), opened)

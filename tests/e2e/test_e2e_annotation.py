@@ -26,7 +26,7 @@ async def events_of(deployment: Deployment, job_id: str, last: str | None = None
     """The job's whole feed, read until its end."""
     found: list[dict[str, Any]] = []
     headers = {"Last-Event-ID": last} if last else {}
-    url = f"{deployment.base_url}/api/v1/events/stream?job_id={job_id}&close_on_end=true"
+    url = f"{deployment.base_url}/api/v1/events/stream?job_id={job_id}&close_on_end=true&format=events"
     async with asyncio.timeout(60), deployment.http.get(url, headers=headers) as answer:
         event: dict[str, Any] = {}
         async for raw in answer.content:

@@ -115,7 +115,11 @@ class Gateway:
         self.secrets = MemorySecretStore()
         self.objects = MemoryObjectStore()
         self.published = MemoryPublisher()
-        self.hub = LiveEvents(queue_size=self.settings.stream_queue, max_streams=self.settings.max_streams)
+        self.hub = LiveEvents(
+            queue_size=self.settings.stream_queue,
+            max_streams=self.settings.max_streams,
+            heartbeat_seconds=self.settings.heartbeat_seconds,
+        )
         self.failing: dict[str, BaseException] = {}
         self.client: TestClient[Any, Any]
 
@@ -150,6 +154,7 @@ class Gateway:
         sent = {"Authorization": f"Bearer {KEY}"}
         async with (
             relay.running(),
+            self.hub.running(self.jobs.get, self.clock),
             self.access.ring.running(),
             TestClient(TestServer(self.app), headers=sent) as self.client,
         ):
@@ -239,10 +244,12 @@ def job(clock: ManualClock, name: str, events: int = 1, **changes: Any) -> JobDo
     return JobDocument(id=name, **fields)
 
 
-def message(name: str, seq: int, kind: str = "task.started", tenant: str = "default") -> JobEventMessage:
+def message(
+    name: str, seq: int, kind: str = "task.started", tenant: str = "default", status: str = "pending"
+) -> JobEventMessage:
     """An event as it comes from Kafka."""
     return JobEventMessage(
-        id=f"{name}-{seq}", job_id=name, tenant=tenant, seq=seq, type=kind, status="pending", data={}
+        id=f"{name}-{seq}", job_id=name, tenant=tenant, seq=seq, type=kind, status=status, data={}
     )
 
 

@@ -6,8 +6,9 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Self
+from uuid import UUID
 
 import pytest
 from gateway_kit import Gateway, job, message, soon
@@ -15,13 +16,15 @@ from gateway_kit import Gateway, job, message, soon
 from frameloom.common.adapters.memory import MemoryJobStore
 from frameloom.common.clock import ManualClock
 from frameloom.common.documents import JobDocument, JobEvent, JobStatus
-from frameloom.common.errors import JobNotFoundError
-from frameloom.common.events import JobEventMessage, TaskProgressed
+from frameloom.common.errors import DatabaseUnavailableError, JobNotFoundError
+from frameloom.common.events import TaskProgressed
 from frameloom.common.pipelines import Progress
 from frameloom.gateway.errors import BusyError
+from frameloom.gateway.services import live, streams
 from frameloom.gateway.services.caller import Caller
-from frameloom.gateway.services.live import Lagged, LiveEvents
-from frameloom.gateway.services.streams import Frame, Position, StreamService, Wanted
+from frameloom.gateway.services.frames import Format, Frame
+from frameloom.gateway.services.live import End, LiveEvents
+from frameloom.gateway.services.streams import Position, Stream, StreamService, Wanted
 from frameloom.gateway.settings import GatewaySettings
 
 
@@ -31,15 +34,22 @@ class Rig:
     def __init__(self, queue_size: int = 100, heartbeat_seconds: float = 5.0) -> None:
         self.clock = ManualClock()
         self.jobs = MemoryJobStore(self.clock)
-        self.hub = LiveEvents(queue_size=queue_size, max_streams=2)
-        self.service = StreamService(
-            self.hub, self.jobs, self.clock, heartbeat_seconds=heartbeat_seconds, overlap_seconds=5.0
-        )
+        self.hub = LiveEvents(queue_size=queue_size, max_streams=2, heartbeat_seconds=heartbeat_seconds)
+        self.service = StreamService(self.hub, self.jobs, self.clock, overlap_seconds=5.0)
         self.stack = AsyncExitStack()
+        self.away = False
+        self.refused = 0
 
-    async def open(self, **wanted: Any) -> AsyncIterator[Frame]:
-        opened = self.service.opened(Caller(), Wanted(**wanted))
-        frames = await self.stack.enter_async_context(opened)
+    async def __aenter__(self) -> Self:
+        await self.stack.enter_async_context(self.hub.running(self._get, self.clock))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stack.aclose()
+
+    async def open(self, form: Format = Format.EVENTS, **wanted: Any) -> AsyncIterator[Frame]:
+        opened = self.service.opened(Caller(), Wanted(form=form, **wanted))
+        frames = flat(await self.stack.enter_async_context(opened))
         assert (await anext(frames)).event == "connected"
         return frames
 
@@ -69,11 +79,32 @@ class Rig:
         for seq in seqs:
             await self.hub.handle(message(name, seq))
 
+    async def _get(self, job_id: str) -> JobDocument | None:
+        if self.away:
+            self.refused += 1
+            raise DatabaseUnavailableError("away")
+        return await self.jobs.get(job_id)
+
+    async def read(self) -> None:
+        """Waits until the hub has read what documents it wanted."""
+        await soon(lambda: not any(order.behind for order in self.hub._orders.values()))
+
+
+def uuid7_at(time: datetime) -> str:
+    """An id as it is minted at this time."""
+    return str(UUID(int=int(time.timestamp() * 1000) << 80 | 7 << 76 | 2 << 62))
+
+
+async def flat(stream: Stream) -> AsyncIterator[Frame]:
+    """A stream's frames one by one."""
+    async for batch in stream.batches():
+        for frame in batch:
+            yield frame
+
 
 @pytest.fixture
 async def rig() -> AsyncIterator[Rig]:
-    made = Rig()
-    async with made.stack:
+    async with Rig() as made:
         yield made
 
 
@@ -82,8 +113,8 @@ async def ids(frames: AsyncIterator[Frame], count: int) -> list[str | None]:
         return [(await anext(frames)).id for _ in range(count)]
 
 
-def progress(name: str) -> TaskProgressed:
-    told = Progress(stage="infer", fraction=0.5)
+def progress(name: str, fraction: float = 0.5) -> TaskProgressed:
+    told = Progress(stage="infer", fraction=fraction)
     return TaskProgressed(
         job_id=name, tenant="default", task_id="t", pipeline="scene_detection", epoch=1, progress=told
     )
@@ -180,7 +211,8 @@ class TestAllJobs:
         await rig.hear("new", 1)
         await rig.hub.handle(message("theirs", 1, tenant="another"))
         await rig.hear("new", 2)
-        assert await ids(frames, 3) == ["old:4", "new:1", "new:2"]
+        # Of the old job the document is read first; the other one does not wait for that.
+        assert await ids(frames, 3) == ["new:1", "new:2", "old:4"]
 
     async def test_it_goes_on_with_what_was_missed_in_all_jobs(self, rig: Rig) -> None:
         await rig.add(job(rig.clock, "early", events=2))
@@ -195,7 +227,7 @@ class TestAllJobs:
         frames = await rig.open(after=Position("seen", 1))
         await rig.hear("seen", 2, 3)
         await rig.hear("missed", 1, 2)
-        expected = ["missed:1", "early:3", "seen:2", "seen:3", "missed:2"]
+        expected = ["missed:1", "early:3", "seen:2", "missed:2", "seen:3"]
         assert await ids(frames, 5) == expected
 
     async def test_the_replay_is_in_order_of_time_and_sequence(self, rig: Rig) -> None:
@@ -213,42 +245,86 @@ class TestAllJobs:
         await rig.hear("k", 7)
         assert await ids(frames, 1) == ["k:7"]
 
+    async def test_a_position_in_a_deleted_job_loses_nothing_of_the_others(self, rig: Rig) -> None:
+        deleted = uuid7_at(rig.clock.now())
+        rig.clock.advance(60)
+        await rig.add(job(rig.clock, "since", events=1))
+        frames = await rig.open(after=Position(deleted, 3))
+        assert await ids(frames, 1) == ["since:1"]
+
+    async def test_a_replay_that_is_cut_says_so(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(streams, "_PAGE", 2)
+        monkeypatch.setattr(streams, "_MAX_PAGES", 2)
+        for number in range(9):
+            await rig.add(job(rig.clock, f"j{number}"))
+            rig.clock.advance(1)
+        frames = await rig.open(after=Position("j0", 1))
+        told = [(await anext(frames)) for _ in range(3)]
+        assert [frame.id for frame in told[:2]] == ["j1:1", "j2:1"]
+        assert (told[2].event, told[2].data["missed"]) == ("lagged", None)
+
 
 class TestSlowClients:
     async def test_a_client_that_lags_is_told_and_caught_up(self) -> None:
         rig = Rig(queue_size=2)
-        async with rig.stack:
+        async with rig:
             await rig.add(job(rig.clock, "j"))
             frames = await rig.open(job_id="j")
             assert await ids(frames, 1) == ["j:1"]
             for _ in range(6):
                 await rig.grow("j")
             await rig.hear("j", 2, 3, 4, 5, 6)
-            assert await ids(frames, 2) == ["j:2", "j:3"]
             lagged = await anext(frames)
             assert (lagged.event, lagged.data["missed"], lagged.id) == ("lagged", 3, None)
             await rig.hear("j", 7)
-            assert await ids(frames, 4) == ["j:4", "j:5", "j:6", "j:7"]
+            assert await ids(frames, 6) == ["j:2", "j:3", "j:4", "j:5", "j:6", "j:7"]
             await rig.hear("j", 8)
             assert await ids(frames, 1) == ["j:8"]
 
-    async def test_progress_gives_way_to_events(self) -> None:
-        rig = Rig(queue_size=1)
-        with rig.hub.subscribed("default", None) as subscription:
-            await rig.hear("j", 1)
-            await rig.hub.handle(progress("j"))
-            first = await subscription.next(1)
-            assert first is not None
-            assert await subscription.next(0.01) is None
-            await rig.hear("j", 2, 3)
-            second = await subscription.next(1)
-            assert isinstance(second, JobEventMessage)
-            assert second.seq == 2
-            assert await subscription.next(1) == Lagged(1, {"j": 3})
+    async def test_one_that_hears_all_jobs_is_caught_up_with_each(self) -> None:
+        async with Rig(queue_size=2) as rig:
+            await rig.add(job(rig.clock, "old", events=3))
+            frames = await rig.open()
+            for name in ("a", "b"):
+                await rig.add(job(rig.clock, name, events=1))
+                await rig.hear(name, 1)
+            await rig.grow("old")
+            await rig.grow("a")
+            await rig.hear("a", 2)
+            await rig.hear("old", 4)
+            await rig.read()
+            await rig.grow("b")
+            await rig.hear("b", 2)
+            assert (await anext(frames)).data["missed"] == 3
+            assert await ids(frames, 5) == ["a:1", "a:2", "b:1", "b:2", "old:4"]
+
+    async def test_of_one_far_behind_the_documents_tell_what_changed(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(live, "_REMEMBERED_EVENTS", 1)
+        async with Rig(queue_size=1) as rig:
+            frames = await rig.open()
+            for name in ("a", "b", "c"):
+                await rig.add(job(rig.clock, name, events=1))
+                await rig.hear(name, 1)
+            assert (await anext(frames)).event == "lagged"
+            assert await ids(frames, 3) == ["a:1", "b:1", "c:1"]
+
+    async def test_of_progress_only_the_newest_waits(self) -> None:
+        async with Rig(queue_size=1) as rig:
+            await rig.add(job(rig.clock, "j"))
+            frames = await rig.open(job_id="j", after=Position("j", 1))
+            for fraction in (0.1, 0.2, 0.3):
+                await rig.hub.handle(progress("j", fraction))
+            await rig.hear("j", 2)
+            assert await ids(frames, 1) == ["j:2"]
+            assert (await anext(frames)).data["data"]["fraction"] == 0.3
+            await rig.hub.handle(progress("j", 0.4))
+            assert (await anext(frames)).data["data"]["fraction"] == 0.4
 
     async def test_one_slow_client_does_not_hold_up_another(self) -> None:
         rig = Rig(queue_size=1)
-        async with rig.stack:
+        async with rig:
             await rig.open()
             quick = await rig.open()
             for seq in range(1, 6):
@@ -259,13 +335,13 @@ class TestSlowClients:
 class TestEnds:
     async def test_silence_is_filled_with_heartbeats(self) -> None:
         rig = Rig(heartbeat_seconds=0.02)
-        async with rig.stack:
+        async with rig:
             frames = await rig.open()
             assert (await anext(frames)).event == "heartbeat"
 
     async def test_after_silence_the_document_has_the_last_word(self) -> None:
         rig = Rig(heartbeat_seconds=0.02)
-        async with rig.stack:
+        async with rig:
             await rig.add(job(rig.clock, "j"))
             frames = await rig.open(job_id="j", close_on_end=True)
             assert await ids(frames, 1) == ["j:1"]
@@ -281,6 +357,50 @@ class TestEnds:
         with pytest.raises(BusyError):
             await rig.open()
 
+    async def test_streams_of_a_revoked_key_end(self, rig: Rig) -> None:
+        with (
+            rig.hub.subscribed("default", None, "mine") as mine,
+            rig.hub.subscribed("default", None) as other,
+        ):
+            assert rig.hub.keys == {"mine"}
+            rig.hub.revoke({"mine"})
+            async with asyncio.timeout(5):
+                assert await mine.next() is None
+            assert (mine.end, other.end) == (End.REVOKED, None)
+
+    async def test_a_deleted_job_is_told_and_ends_the_stream(self, rig: Rig) -> None:
+        await rig.add(job(rig.clock, "j"))
+        frames = await rig.open(job_id="j", close_on_end=True)
+        await rig.hear("j", 2)
+        del rig.jobs.held["j"]
+        await rig.hub.handle(message("j", 3, "job.deleted"))
+        async with asyncio.timeout(5):
+            assert [frame.event async for frame in frames] == ["job.submitted", "task.started", "job.deleted"]
+
+    async def test_a_deletion_that_kafka_never_told_is_noticed(self) -> None:
+        async with Rig(heartbeat_seconds=0.02) as rig:
+            await rig.add(job(rig.clock, "j"))
+            frames = await rig.open(job_id="j", close_on_end=True)
+            assert await ids(frames, 1) == ["j:1"]
+            del rig.jobs.held["j"]
+            async with asyncio.timeout(5):
+                last = [frame async for frame in frames][-1]
+            assert (last.event, last.id) == ("job.deleted", None)
+
+    async def test_a_database_that_is_away_delays_and_loses_nothing(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(live, "_AGAIN_SECONDS", 0.01)
+        await rig.add(job(rig.clock, "j"))
+        frames = await rig.open(job_id="j")
+        for _ in range(3):
+            await rig.grow("j")
+        rig.away = True
+        await rig.hear("j", 4)
+        await soon(lambda: rig.refused > 1)
+        rig.away = False
+        assert await ids(frames, 4) == ["j:1", "j:2", "j:3", "j:4"]
+
     async def test_there_is_a_limit_of_streams(self, rig: Rig) -> None:
         await rig.open()
         await rig.open()
@@ -290,15 +410,7 @@ class TestEnds:
 
 class TestOverHttp:
     async def test_a_stream_over_http(self) -> None:
-        async with Gateway().running() as gateway:
-            await gateway.jobs.insert(job(gateway.clock, "j", events=2))
-            path = "/api/v1/events/stream?job_id=j&close_on_end=true"
-            async with gateway.client.get(path, headers={"Last-Event-ID": "j:1"}) as answer:
-                assert answer.status == 200
-                assert answer.content_type == "text/event-stream"
-                await gateway.hub.handle(message("j", 3, "job.completed"))
-                text = (await answer.read()).decode()
-        blocks = [dict(line.split(": ", 1) for line in b.split("\n")) for b in text.strip().split("\n\n")]
+        blocks = await self.heard("?job_id=j&close_on_end=true&format=events")
         assert [block.get("event") for block in blocks] == [
             None,
             "connected",
@@ -308,6 +420,31 @@ class TestOverHttp:
         assert [block.get("id") for block in blocks[2:]] == ["j:2", "j:3"]
         data = json.loads(blocks[2]["data"])
         assert set(data) == {"job_id", "seq", "id", "type", "status", "time", "data"}
+
+    async def test_the_viewer_hears_its_own_words_unless_it_asks_otherwise(self) -> None:
+        blocks = await self.heard("?job_id=j&close_on_end=true")
+        assert [(block.get("event"), block.get("id")) for block in blocks[1:]] == [
+            (None, None),
+            ("job.log", "j:2"),
+            ("job.complete", "j:3"),
+        ]
+        first = json.loads(blocks[1]["data"])
+        assert (first["type"], set(first)) == ("connected", {"type", "timestamp"})
+        last = json.loads(blocks[3]["data"])
+        assert (last["job_id"], last["status"], last["progress"]) == ("j", "completed", 100.0)
+
+    @staticmethod
+    async def heard(query: str) -> list[dict[str, str]]:
+        """A whole stream that goes on after the job's first event, as blocks of named lines."""
+        async with Gateway().running() as gateway:
+            await gateway.jobs.insert(job(gateway.clock, "j", events=2))
+            path = f"/api/v1/events/stream{query}"
+            async with gateway.client.get(path, headers={"Last-Event-ID": "j:1"}) as answer:
+                assert answer.status == 200
+                assert answer.content_type == "text/event-stream"
+                await gateway.hub.handle(message("j", 3, "job.completed", status="completed"))
+                text = (await answer.read()).decode()
+        return [dict(line.split(": ", 1) for line in b.split("\n")) for b in text.strip().split("\n\n")]
 
     async def test_the_query_may_carry_the_position(self) -> None:
         async with Gateway().running() as gateway:

@@ -159,7 +159,7 @@ def _frames(
 ) -> AsyncGenerator[Frame]:
     return frames(
         connection,
-        params=params,
+        params={**params, "format": "events"},  # else a gateway tells in the viewer's words
         last_event_id=seen.last_event_id,
         silence_seconds=rules.silence_seconds,
         read_timeout_seconds=rules.read_timeout_seconds,

@@ -30,6 +30,7 @@ from frameloom.common.ports.stores import FleetStore, JobStore, KeyStore, Secret
 from frameloom.common.relay import JobRelay
 from frameloom.common.service import Announcer, Shutdown
 from frameloom.common.settings import FleetSettings, KafkaSettings, MongoSettings, S3Settings, load
+from frameloom.gateway.descriptors import allow_descriptors
 from frameloom.gateway.handlers.events import EventHandlers
 from frameloom.gateway.handlers.health import HealthHandlers
 from frameloom.gateway.handlers.jobs import JobHandlers
@@ -52,7 +53,9 @@ from frameloom.gateway.services.catalogue import Catalogue
 from frameloom.gateway.services.gate import MediaGate, UploadLimits
 from frameloom.gateway.services.health import HealthService, Probe
 from frameloom.gateway.services.jobs import JobService
+from frameloom.gateway.services.key_watch import KeyWatch
 from frameloom.gateway.services.live import LiveEvents
+from frameloom.gateway.services.passes import PassService
 from frameloom.gateway.services.quotas import Quotas
 from frameloom.gateway.services.results import ResultService
 from frameloom.gateway.services.streams import StreamService
@@ -62,6 +65,8 @@ from frameloom.gateway.services.validation import ValidationService
 from frameloom.gateway.settings import GatewaySettings, Settings
 
 log = structlog.get_logger(__name__)
+_BACKLOG = 1024
+"""Connections that wait to be taken: all streams of a gateway that has ended may come at once."""
 _LAST_WORDS_SECONDS = 2.0
 """For what is already answered to leave the sockets."""
 _DESCRIPTION = (
@@ -104,7 +109,7 @@ def application(settings: Settings, ports: Ports, access: Access) -> web.Applica
     own = settings.gateway
     app = build(
         table,
-        identify=Guard(access),
+        identify=Guard(access, key_in_query=own.key_in_query),
         audit=Audit(access),
         forms=FormReader(
             file_field="video",
@@ -134,17 +139,25 @@ async def main(shutdown: Shutdown) -> None:
     settings = Settings.loaded()
     own = settings.gateway
     async with AsyncExitStack() as stack:
-        hub = LiveEvents(queue_size=own.stream_queue, max_streams=own.max_streams)
+        hub = LiveEvents(
+            queue_size=own.stream_queue,
+            max_streams=own.max_streams,
+            heartbeat_seconds=own.heartbeat_seconds,
+        )
         kafka = Kafka(load(KafkaSettings), "gateway")
         feed = (kafka.topics.events, kafka.topics.progress)
         ports = await _ports(stack, own, kafka, hub)
         hear = partial(_hear, hub, ports.tally)
         kafka.consume(Consumption(name="live-events", topics=feed, handler=hear, group=None))
+        await stack.enter_async_context(hub.running(ports.jobs.get, ports.clock))
         await stack.enter_async_context(kafka.running())
         await stack.enter_async_context(ports.tally.running())
         await stack.enter_async_context(ports.relay.running())
         access = await Access.opened(settings, ports.keys, ports.secrets, ports.clock)
         await stack.enter_async_context(access.ring.running())
+        watch = KeyWatch(hub, ports.keys, ports.clock, settings.auth.cache_seconds)
+        await stack.enter_async_context(watch.running())
+        allow_descriptors(own.max_streams)
         app = application(settings, ports, access)
         runner = await _listening(app, own)
         stack.push_async_callback(runner.cleanup)
@@ -166,14 +179,8 @@ def _handlers(settings: Settings, ports: Ports, access: Access) -> Handlers:
         concurrent=own.max_concurrent_uploads,
         wait_seconds=own.upload_wait_seconds,
     )
-    streams = StreamService(
-        ports.hub,
-        ports.jobs,
-        ports.clock,
-        heartbeat_seconds=own.heartbeat_seconds,
-        overlap_seconds=own.replay_overlap_seconds,
-    )
     quotas = Quotas(ports.jobs, access.ring, settings.limits)
+    streams = StreamService(ports.hub, ports.jobs, ports.clock, overlap_seconds=own.replay_overlap_seconds)
     submissions = SubmissionService(
         ports.jobs,
         ports.tally,
@@ -190,7 +197,9 @@ def _handlers(settings: Settings, ports: Ports, access: Access) -> Handlers:
         pipelines=PipelineHandlers(catalogue),
         validation=ValidationHandlers(validation),
         health=HealthHandlers(health, ports.clock),
-        events=EventHandlers(streams, own.stream_write_timeout_seconds),
+        events=EventHandlers(
+            streams, PassService(access.tokens, streams, ports.clock), own.stream_write_timeout_seconds
+        ),
         keys=KeyHandlers(access.keys),
     )
 
@@ -236,7 +245,7 @@ async def _listening(app: web.Application, settings: GatewaySettings) -> web.App
         shutdown_timeout=_LAST_WORDS_SECONDS,
     )
     await runner.setup()
-    site = web.TCPSite(runner, settings.host, settings.port)
+    site = web.TCPSite(runner, settings.host, settings.port, backlog=_BACKLOG)
     try:
         await site.start()
     except OSError as error:

@@ -132,7 +132,9 @@ class TaskMachine:
             raise Refused(Reason.COMPLETE, f"{task.state}, cancel requested")
         after = _close(task, now, Outcome.COMPLETED, None)
         after = _next(after, state=TaskState.COMPLETED, result=result, ended_at=now, **_UNOWNED)
-        return Change(task, _emit(after, "task.completed", now, annotation_count=result.annotation_count))
+        files = [artefact.filename for artefact in result.artefacts]
+        count = result.annotation_count
+        return Change(task, _emit(after, "task.completed", now, annotation_count=count, files=files))
 
     def fail(
         self, task: TaskDocument, failure: Failure, *, epoch: int, now: datetime

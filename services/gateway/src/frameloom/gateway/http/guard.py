@@ -19,6 +19,7 @@ from frameloom.gateway.http.typed import Operation
 from frameloom.gateway.services.access import Access
 from frameloom.gateway.services.caller import ANONYMOUS, Caller, Scope
 from frameloom.gateway.services.rates import Rate
+from frameloom.gateway.settings.auth import KEY_FORM
 
 _KNOWN_SCOPES = frozenset(Scope)
 _API_KEY = "X-API-Key"
@@ -42,10 +43,15 @@ class Guard:
 
     A key comes as ``Authorization: Bearer <key>`` (the scheme in any case) or as ``X-API-Key``; the first
     counts. The decision about a request is made once: who asks again gets the same.
+
+    Args:
+        access: Who may come in.
+        key_in_query: A key may also come where a token may, in the address.
     """
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, *, key_in_query: bool = False) -> None:
         self._access = access
+        self._key_in_query = key_in_query
 
     async def __call__(self, request: web.Request, operation: Operation) -> Caller:
         """The caller of a request.
@@ -87,7 +93,7 @@ class Guard:
     async def _who(self, request: web.Request, operation: Operation) -> Caller:
         presented = _presented(request)
         if presented == _NO_HEADER and operation.token and (token := request.query.get("token")):
-            return self._by_token(request, operation, token)
+            return await self._by_query(request, operation, token)
         if operation.scope is None:
             return await self._guest(request, presented)
         if presented != _NO_HEADER:
@@ -117,6 +123,16 @@ class Guard:
             rates.wrong_key(site)
             raise UnauthorizedError.wrong()
         return key
+
+    async def _by_query(self, request: web.Request, operation: Operation, token: str) -> Caller:
+        if self._key_in_query and KEY_FORM.fullmatch(token):
+            return _caller(await self._key(request, token))
+        try:
+            return self._by_token(request, operation, token)
+        except UnauthorizedError:
+            if self._access.required:
+                raise
+            return Caller()  # as VideoAnnotator, which does not look at it
 
     def _by_token(self, request: web.Request, operation: Operation, token: str) -> Caller:
         assert operation.token is not None

@@ -23,4 +23,14 @@ def event_operations(events: EventHandlers) -> list[Operation]:
             token="events",  # noqa: S106 - a purpose, no secret
             errors=(JobNotFoundError, BusyError),
         ),
+        Operation(
+            method="POST",
+            path="/api/v1/events/token",
+            id="create_events_token",
+            summary="Make a Token for Event Streams",
+            handler=events.token,
+            tags=("events",),
+            scope=Scope.JOBS_READ,
+            errors=(JobNotFoundError,),
+        ),
     ]

@@ -1,4 +1,4 @@
-"""Health and events."""
+"""Health."""
 
 from __future__ import annotations
 
@@ -41,19 +41,3 @@ class ServerHealthResponse(Shape):
     logging: str
     memory_percent: float | None
     database: dict[str, Any]
-
-
-class EventsQuery(BaseModel):
-    """Which events, and from where on."""
-
-    job_id: str | None = Field(default=None, description="Only this job, from its first event on")
-    last_event_id: str | None = Field(
-        default=None, description="Go on after this event; for clients that can not set the header"
-    )
-    close_on_end: bool = Field(default=False, description="End the stream after the job's last event")
-
-
-class EventsHeaders(BaseModel):
-    """Sent by a browser when it connects again."""
-
-    last_event_id: str | None = Field(default=None, alias="Last-Event-ID")

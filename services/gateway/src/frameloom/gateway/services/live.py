@@ -1,114 +1,114 @@
-"""The hub of live events: what comes from Kafka is handed to every connected client that may see it."""
+"""The hub of live events: what comes from Kafka is put in order once, and read by every client that may.
+
+Clients of one job share one channel, those of one tenant another, so an event costs those who get it and
+nobody else. Where the order of a job needs its document, that is read here, once for all of them.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from enum import StrEnum
 
+import structlog
+
+from frameloom.common.background import in_background
+from frameloom.common.clock import Clock
+from frameloom.common.documents import JobDocument
+from frameloom.common.errors import TransientError
 from frameloom.common.events import Event, JobEventMessage, TaskProgressed
 from frameloom.gateway.errors import BusyError
+from frameloom.gateway.services.channel import Channel, News
+from frameloom.gateway.services.entries import Entry, JobOrder, pulse
 
-_MAX_MISSED_JOBS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Lagged:
-    """The client was too slow: these events were not queued for it.
-
-    Attributes:
-        missed: How many.
-        first_seq: By job, the sequence of the first one missed.
-    """
-
-    missed: int
-    first_seq: dict[str, int]
+_REMEMBERED_JOBS = 10_000
+_REMEMBERED_EVENTS = 4096
+_READS_AT_ONCE = 8
+_AGAIN_SECONDS = 1.0
+_LONGEST_BEAT_SECONDS = 1.0
+_BEATS = 4
+log = structlog.get_logger(__name__)
+ReadJob = Callable[[str], Awaitable[JobDocument | None]]
 
 
-Item = JobEventMessage | TaskProgressed | Lagged
+class End(StrEnum):
+    """Why a stream ends though its client did nothing."""
+
+    SHUTDOWN = "shutdown"
+    REVOKED = "revoked"
 
 
 class Subscription:
-    """One client's bounded queue.
-
-    When it is full, job events are only counted, and the client is told and caught up from the documents;
-    progress is dropped, since the next one says more.
+    """One client at a channel.
 
     Attributes:
-        closed: No further event comes: the gateway ends, or the client is hopelessly behind.
+        key_id: The key that it came with, if any.
+        end: Set when the stream is to end, once what waits has been read.
     """
 
-    def __init__(self, tenant: str, job_id: str | None, size: int) -> None:
-        self.closed = False
-        self._tenant = tenant
-        self._job_id = job_id
-        self._size = size
-        self._queue: deque[JobEventMessage | TaskProgressed] = deque()
-        self._missed = 0
-        self._first_missed: dict[str, int] = {}
-        self._changed = asyncio.Event()
+    def __init__(self, channel: Channel, key_id: str | None) -> None:
+        self.key_id = key_id
+        self.end: End | None = None
+        self._channel = channel
+        self._cursor = channel.join()
 
-    def offer(self, event: JobEventMessage | TaskProgressed) -> None:
-        """Queues an event if this client may see it. Returns at once."""
-        if self.closed or event.tenant != self._tenant or self._job_id not in {None, event.job_id}:
-            return
-        full = len(self._queue) >= self._size
-        if isinstance(event, TaskProgressed):
-            if full or self._missed:
-                return
-            self._queue.append(event)
-        elif full or self._missed:
-            # Once one was missed, the later ones are too, or they would overtake it.
-            self._missed += 1
-            self._first_missed.setdefault(event.job_id, event.seq)
-            if len(self._first_missed) > _MAX_MISSED_JOBS:
-                self.close()
-        else:
-            self._queue.append(event)
-        self._changed.set()
+    async def next(self) -> News | None:
+        """What is new, as soon as something is; None at the end."""
+        while (news := self._channel.read(self._cursor)) is None:
+            if self.end is not None:
+                return None
+            await self._channel.changed()
+        return news
 
-    def close(self) -> None:
-        """Ends the subscription once what is queued has been read."""
-        self.closed = True
-        self._changed.set()
+    def leave(self) -> None:
+        """The client has gone."""
+        self._channel.leave(self._cursor)
 
-    async def next(self, timeout_seconds: float) -> Item | None:
-        """The next item; None when none came in time or the subscription is closed."""
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                while not (self._queue or self._missed or self.closed):
-                    self._changed.clear()
-                    await self._changed.wait()
-        except TimeoutError:
-            return None
-        if self._queue:
-            return self._queue.popleft()
-        if self._missed:
-            lagged = Lagged(self._missed, self._first_missed)
-            self._missed, self._first_missed = 0, {}
-            return lagged
-        return None
+    def close(self, why: End) -> None:
+        """Ends the stream."""
+        self.end = self.end or why
+        self._channel.wake()
 
 
 class LiveEvents:
-    """Hands each event to every subscription."""
+    """Hands each event to the channels of its job and its tenant."""
 
-    def __init__(self, *, queue_size: int, max_streams: int) -> None:
+    def __init__(self, *, queue_size: int, max_streams: int, heartbeat_seconds: float = 15.0) -> None:
         self._queue_size = queue_size
         self._max_streams = max_streams
+        self._heartbeat_seconds = heartbeat_seconds
+        self._channels: dict[tuple[str, str | None], Channel] = {}
+        self._orders: OrderedDict[tuple[str, str], JobOrder] = OrderedDict()
         self._subscriptions: set[Subscription] = set()
+        self._wanted: dict[tuple[str, str], None] = {}
+        self._wake = asyncio.Event()
         self._closed = False
 
     async def handle(self, event: Event) -> None:
-        """Takes an event from Kafka; never waits for a client."""
-        if isinstance(event, JobEventMessage | TaskProgressed):
-            for subscription in self._subscriptions:
-                subscription.offer(event)
+        """Takes an event from Kafka; never waits for a client, nor for the database."""
+        if not isinstance(event, JobEventMessage | TaskProgressed):
+            return
+        job = (event.tenant, event.job_id)
+        if not self._heard(job):
+            return
+        order = self._order(job)
+        entries = order.take(event) if isinstance(event, JobEventMessage) else order.advance(event)
+        self._put(job, entries)
+        if order.behind:
+            self._want(job)
+
+    def learn(self, job: JobDocument) -> None:
+        """A document was read for a client: what others do not know of it, they are told too."""
+        place = (job.tenant, job.id)
+        if self._heard(place):
+            self._put(place, self._order(place).learn(job))
 
     @contextmanager
-    def subscribed(self, tenant: str, job_id: str | None) -> Iterator[Subscription]:
+    def subscribed(
+        self, tenant: str, job_id: str | None, key_id: str | None = None
+    ) -> Iterator[Subscription]:
         """A subscription to a tenant's events, or to those of one job.
 
         Raises:
@@ -116,15 +116,129 @@ class LiveEvents:
         """
         if self._closed or len(self._subscriptions) >= self._max_streams:
             raise BusyError("Too many event streams are open here", hint="Try again in a moment.")
-        subscription = Subscription(tenant, job_id, self._queue_size)
+        place = (tenant, job_id)
+        channel = self._channels.get(place)
+        if channel is None:
+            remembered = _REMEMBERED_EVENTS if job_id is None else 0
+            channel = self._channels[place] = Channel(self._queue_size, remembered, _now())
+        subscription = Subscription(channel, key_id)
         self._subscriptions.add(subscription)
         try:
             yield subscription
         finally:
             self._subscriptions.discard(subscription)
+            subscription.leave()
+            if channel.unread:
+                del self._channels[place]
+                self._forget(tenant, job_id)
 
     def close(self) -> None:
         """Ends every stream, and takes no new one."""
         self._closed = True
         for subscription in self._subscriptions:
-            subscription.close()
+            subscription.close(End.SHUTDOWN)
+
+    @property
+    def keys(self) -> set[str]:
+        """The keys that streams were opened with."""
+        return {one.key_id for one in self._subscriptions if one.key_id is not None}
+
+    def revoke(self, key_ids: Collection[str]) -> None:
+        """Ends the streams of these keys."""
+        for subscription in self._subscriptions:
+            if subscription.key_id in key_ids:
+                subscription.close(End.REVOKED)
+
+    @asynccontextmanager
+    async def running(self, read: ReadJob, clock: Clock) -> AsyncIterator[None]:
+        """Reads documents where order needs them, and beats in silences."""
+        async with (
+            in_background(self._catch_up(read, clock), "live-documents"),
+            in_background(self._beat(clock), "live-heartbeats"),
+        ):
+            yield
+
+    def _heard(self, job: tuple[str, str]) -> bool:
+        return job in self._channels or (job[0], None) in self._channels
+
+    def _order(self, job: tuple[str, str]) -> JobOrder:
+        order = self._orders.get(job)
+        if order is None:
+            order = self._orders[job] = JobOrder(job[1])
+        self._orders.move_to_end(job)
+        if len(self._orders) > _REMEMBERED_JOBS:
+            # Jobs with clients of their own stay: there are never more of them than streams.
+            oldest = next((place for place in self._orders if place not in self._channels), job)
+            if oldest != job:
+                del self._orders[oldest]
+        return order
+
+    def _put(self, job: tuple[str, str], entries: list[Entry]) -> None:
+        if not entries:
+            return
+        for place in (job, (job[0], None)):
+            if (channel := self._channels.get(place)) is not None:
+                channel.put(entries, _now())
+
+    def _want(self, job: tuple[str, str]) -> None:
+        self._wanted[job] = None
+        self._wake.set()
+
+    def _forget(self, tenant: str, job_id: str | None) -> None:
+        """Nobody hears these any more: what is not heard is not kept in order."""
+        if job_id is not None:
+            if not self._heard((tenant, job_id)):
+                self._orders.pop((tenant, job_id), None)
+            return
+        for place in [p for p in self._orders if p[0] == tenant and p not in self._channels]:
+            del self._orders[place]
+
+    async def _catch_up(self, read: ReadJob, clock: Clock) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            jobs = [job for job in self._wanted if self._heard(job)]
+            self._wanted.clear()
+            for first in range(0, len(jobs), _READS_AT_ONCE):
+                group = jobs[first : first + _READS_AT_ONCE]
+                ends = await asyncio.gather(*(self._read(job, read, clock) for job in group))
+                if not all(ends):
+                    await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _read(self, job: tuple[str, str], read: ReadJob, clock: Clock) -> bool:
+        """Reads one document; whether that could be done. If not, it is wanted still."""
+        waits = self._order(job).waits
+        try:
+            document = await read(job[1])
+        except TransientError as error:
+            log.warning("events wait for a document", job_id=job[1], reason=str(error))
+            self._want(job)
+            return False
+        if self._heard(job):
+            order = self._order(job)
+            mine = document is not None and document.tenant == job[0]
+            if mine and document is not None:
+                self._put(job, order.learn(document, waited_for=waits))
+            else:
+                self._put(job, order.missing(clock.now()))
+        return True
+
+    async def _beat(self, clock: Clock) -> None:
+        """One timer for all silences. After one, the document has the last word: an event may be lost."""
+        while True:
+            await asyncio.sleep(min(_LONGEST_BEAT_SECONDS, self._heartbeat_seconds / _BEATS))
+            now = _now()
+            silent = [
+                (place, channel)
+                for place, channel in self._channels.items()
+                if now - channel.spoke_at >= self._heartbeat_seconds
+            ]
+            beat = [pulse(clock.now())]
+            for (tenant, job_id), channel in silent:
+                channel.put(beat, now)
+                if job_id is not None:
+                    self._want((tenant, job_id))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -6,41 +6,29 @@ comes both ways is known by its sequence, and a sequence that skips is filled fr
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from uuid import UUID
 
 from frameloom.common.clock import Clock
-from frameloom.common.documents import JobDocument, JobEvent
+from frameloom.common.documents import JobDocument
 from frameloom.common.errors import JobNotFoundError
-from frameloom.common.events import JobEventMessage, TaskProgressed
 from frameloom.common.ports.stores import JobStore
 from frameloom.gateway.services.caller import Caller
-from frameloom.gateway.services.live import Lagged, LiveEvents, Subscription
+from frameloom.gateway.services.channel import News
+from frameloom.gateway.services.entries import Entry, entries_of
+from frameloom.gateway.services.frames import Format, Frame, connected, lagged
+from frameloom.gateway.services.live import End, LiveEvents, Subscription
+from frameloom.gateway.services.projection import LAST
 
 _PAGE = 500
 _MAX_PAGES = 40
+_AT_ONCE = 100
 _REMEMBERED_JOBS = 10_000
-_HEARTBEAT = "heartbeat"
-_LAST = {"job.completed", "job.failed", "job.cancelled"}
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One message of the stream.
-
-    Attributes:
-        event: Its name.
-        data: Its JSON body.
-        id: Where a client goes on after a break; telemetry has none.
-    """
-
-    event: str
-    data: dict[str, Any]
-    id: str | None = None
+_UUID_WITH_TIME = 7
+_BITS_AFTER_TIME = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +46,17 @@ class Position:
             return None
         return cls(job_id, int(seq))
 
+    @property
+    def earliest(self) -> datetime | None:
+        """When the job was made, by its id: no event of it is older. None if the id does not tell."""
+        try:
+            uuid = UUID(self.job_id)
+        except ValueError:
+            return None
+        if uuid.version != _UUID_WITH_TIME:
+            return None
+        return datetime.fromtimestamp((uuid.int >> _BITS_AFTER_TIME) / 1000, UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -67,56 +66,60 @@ class Wanted:
         job_id: Only this job; None: all of the tenant's.
         after: Where the client goes on.
         close_on_end: End the stream after the job's last event.
+        form: In whose words.
     """
 
     job_id: str | None = None
     after: Position | None = None
     close_on_end: bool = False
+    form: Format = Format.VIEWER
 
 
 class StreamService:
     """Opens event streams."""
 
-    def __init__(
-        self,
-        hub: LiveEvents,
-        jobs: JobStore,
-        clock: Clock,
-        *,
-        heartbeat_seconds: float,
-        overlap_seconds: float,
-    ) -> None:
+    def __init__(self, hub: LiveEvents, jobs: JobStore, clock: Clock, *, overlap_seconds: float) -> None:
         self._hub = hub
         self._jobs = jobs
         self._clock = clock
-        self._heartbeat_seconds = heartbeat_seconds
         self._overlap = timedelta(seconds=overlap_seconds)
 
     @asynccontextmanager
-    async def opened(self, caller: Caller, wanted: Wanted) -> AsyncIterator[AsyncIterator[Frame]]:
-        """A stream; it ends when the hub closes, or as ``close_on_end`` says.
+    async def opened(self, caller: Caller, wanted: Wanted) -> AsyncIterator[Stream]:
+        """A stream; it ends when the hub ends it, or as ``close_on_end`` says.
 
         Raises:
             JobNotFoundError: The job is not the caller's.
             BusyError: There are too many streams.
         """
-        with self._hub.subscribed(caller.tenant, wanted.job_id) as subscription:
-            if wanted.job_id is not None:
-                await self._own(caller, wanted.job_id)
-            yield _Stream(self, subscription, caller, wanted).frames()
+        with self._hub.subscribed(caller.tenant, wanted.job_id, caller.key_id) as subscription:
+            stream = Stream(self, subscription, caller, wanted)
+            await stream.admit()
+            yield stream
 
-    async def _own(self, caller: Caller, job_id: str) -> JobDocument:
-        job = await self._jobs.get(job_id)
-        if job is None or job.tenant != caller.tenant:
+    async def own(self, caller: Caller, job_id: str) -> JobDocument:
+        """The caller's job.
+
+        Raises:
+            JobNotFoundError: There is none of this id, or it is another's.
+        """
+        if (job := await self.job(caller, job_id)) is None:
             raise JobNotFoundError(job_id)
         return job
 
-    async def job(self, job_id: str) -> JobDocument | None:
-        """The job as it is now."""
-        return await self._jobs.get(job_id)
+    async def job(self, caller: Caller, job_id: str) -> JobDocument | None:
+        """The caller's job as it is now; the hub learns what is new in it."""
+        job = await self._jobs.get(job_id)
+        if job is None or job.tenant != caller.tenant:
+            return None
+        self._hub.learn(job)
+        return job
 
     async def changed(self, caller: Caller, since: datetime) -> AsyncIterator[list[JobDocument]]:
-        """The caller's jobs that changed since a little before ``since``, page by page."""
+        """The caller's jobs that changed since a little before ``since``, page by page.
+
+        An empty page at the end says that there are more than it tells of.
+        """
         seen: set[str] = set()
         start = since - self._overlap
         for _ in range(_MAX_PAGES):
@@ -124,168 +127,179 @@ class StreamService:
             fresh = [job for job in page if job.id not in seen]
             if fresh:
                 yield page
-            if len(page) < _PAGE or not fresh:
+            if len(page) < _PAGE:
                 return
+            if not fresh:
+                break
             seen.update(job.id for job in fresh)
             start = page[-1].updated_at
+        yield []
 
-    def passes(self, event: JobEvent, since: datetime) -> bool:
-        """Whether a replay from ``since`` tells of this event."""
-        return event.time >= since - self._overlap
+    def passes(self, entry: Entry, since: datetime) -> bool:
+        """Whether a replay from ``since`` tells of this."""
+        return entry.time >= since - self._overlap
 
-    async def heard(self, subscription: Subscription) -> Frame | JobEventMessage | Lagged:
-        """What comes next: a frame to send as it is, or something to bring in order first."""
-        item = await subscription.next(self._heartbeat_seconds)
-        if item is None:
-            return Frame(_HEARTBEAT, {"type": _HEARTBEAT, "timestamp": self.now()})
-        return _progress(item) if isinstance(item, TaskProgressed) else item
-
-    def now(self) -> str:
-        """The time as it is written."""
-        return _iso(self._clock.now())
+    def now(self) -> datetime:
+        """The time."""
+        return self._clock.now()
 
 
-class _Stream:
-    """The state of one stream: up to which sequence each job was told."""
+class Stream:
+    """One client's stream: up to which sequence each job was told."""
 
     def __init__(
-        self, service: StreamService, subscription: Subscription, caller: Caller, wanted: Wanted
+        self,
+        service: StreamService,
+        subscription: Subscription,
+        caller: Caller,
+        wanted: Wanted,
     ) -> None:
+        self.wanted = wanted
         self._service = service
         self._subscription = subscription
         self._caller = caller
-        self._wanted = wanted
-        self._told: OrderedDict[str, int] = OrderedDict()
+        self._job: JobDocument | None = None
+        self._told: dict[str, int] = {}
+        self._newest = service.now()
+        self._over = False
 
-    async def frames(self) -> AsyncIterator[Frame]:
-        """All frames, in order."""
-        yield Frame("connected", {"type": "connected", "timestamp": self._service.now()})
-        async for frame in self._replayed():
-            yield frame
-            if self._ends(frame):
-                return
-        while True:
-            item = await self._service.heard(self._subscription)
-            if isinstance(item, Frame) and self._subscription.closed:
-                return
-            async for frame in self._ordered(item):
-                yield frame
-                if self._ends(frame):
-                    return
+    @property
+    def end(self) -> End | None:
+        """Why it ended, if not by itself."""
+        return self._subscription.end
 
-    async def _replayed(self) -> AsyncIterator[Frame]:
-        wanted, after = self._wanted, self._wanted.after
-        if wanted.job_id is not None:
-            self._tell(wanted.job_id, after.seq if after and after.job_id == wanted.job_id else 0)
-            async for frame in self._caught_up(wanted.job_id):
-                yield frame
+    async def admit(self) -> None:
+        """Sees to it that the job is the caller's.
+
+        Raises:
+            JobNotFoundError: It is not.
+        """
+        if self.wanted.job_id is not None:
+            self._job = await self._service.own(self._caller, self.wanted.job_id)
+
+    async def batches(self) -> AsyncGenerator[Sequence[Frame]]:
+        """All frames in order; those that are there at once come together."""
+        yield (connected(self.wanted.form, self._service.now()),)
+        async for batch in self._replayed():
+            yield batch
+            del batch  # a thousand streams that wait would each keep their last one
+        while not self._over and (news := await self._subscription.next()) is not None:
+            if news.missed:
+                async for batch in self._missed(news):
+                    yield batch
+            if frames := await self._live(news.entries):
+                yield frames
+            del news, frames
+
+    async def _replayed(self) -> AsyncIterator[Sequence[Frame]]:
+        job, after = self._job, self.wanted.after
+        self._job = None  # not kept for the life of the stream
+        if job is not None:
+            # A position that the log never had is of no use: the client is told all that comes.
+            self._tell(job.id, min(after.seq, job.seq) if after and after.job_id == job.id else 0)
+            for batch in self._batched(self._unknown(job)):
+                yield batch
+        elif after is not None and self.wanted.job_id is None:
+            origin = await self._service.job(self._caller, after.job_id)
+            since = after.earliest
+            if origin is not None:
+                self._tell(origin.id, min(after.seq, origin.seq))
+                since = next((e.time for e in origin.events if e.seq == after.seq), origin.updated_at)
+            if since is not None:
+                async for batch in self._since(since):
+                    yield batch
+            if origin is not None:
+                for batch in self._batched(await self._caught_up(origin.id)):
+                    yield batch
+
+    async def _missed(self, news: News) -> AsyncIterator[Sequence[Frame]]:
+        """Tells a slow client so, and what it missed."""
+        yield (lagged(news.missed, self._service.now()),)
+        first = news.first_missed if self.wanted.job_id is None else {self.wanted.job_id: 1}
+        if first is None:
+            async for batch in self._since(self._newest):
+                yield batch
             return
-        origin = await self._service.job(after.job_id) if after else None
-        if after is None or origin is None or origin.tenant != self._caller.tenant:
-            return
-        self._tell(origin.id, after.seq)
-        since = next((event.time for event in origin.events if event.seq == after.seq), origin.updated_at)
+        for job_id, seq in first.items():
+            if job_id not in self._told:
+                self._tell(job_id, seq - 1)
+            for batch in self._batched(await self._caught_up(job_id)):
+                yield batch
+
+    async def _live(self, entries: Iterable[Entry]) -> list[Frame]:
+        """What came live, as far as it is news; a sequence that skips is filled from the document."""
+        frames: list[Frame] = []
+        for entry in entries:
+            if entry.job_id is not None and entry.seq is not None:
+                told = self._told.get(entry.job_id)
+                if told is not None and entry.seq > told + 1:
+                    frames += self._framed(await self._caught_up(entry.job_id))
+                    told = self._told[entry.job_id]
+                if self._over or (told is not None and entry.seq <= told):
+                    continue
+                self._tell(entry.job_id, entry.seq)
+                self._newest = max(self._newest, entry.time)
+            frames += self._framed([entry])
+            if self._over:
+                break
+        return frames
+
+    def _batched(self, entries: Sequence[Entry]) -> Iterator[Sequence[Frame]]:
+        for first in range(0, len(entries), _AT_ONCE):
+            if not self._over and (frames := self._framed(entries[first : first + _AT_ONCE])):
+                yield frames
+
+    def _framed(self, entries: Iterable[Entry]) -> list[Frame]:
+        """Entries as frames, up to the one that ends the stream."""
+        frames: list[Frame] = []
+        for entry in entries:
+            frames += entry.frames(self.wanted.form)
+            if self.wanted.close_on_end and self.wanted.job_id is not None and entry.kind in LAST:
+                self._over = True
+                break
+        return frames
+
+    async def _since(self, since: datetime) -> AsyncIterator[Sequence[Frame]]:
+        """What this stream has not told of all jobs that changed since then, from their documents."""
         async for page in self._service.changed(self._caller, since):
-            for job, event in _by_time(page):
-                news = job.id in self._told or self._service.passes(event, since)
-                if news and event.seq > self._told.get(job.id, 0):
-                    self._tell(job.id, event.seq)
-                    yield _event(job, event)
+            if not page:
+                yield (lagged(None, self._service.now()),)
+            entries: list[Entry] = []
+            for job, entry in _by_time(page):
+                seq, told = entry.seq or 0, self._told.get(job.id)
+                if seq > (told or 0) and (told is not None or self._service.passes(entry, since)):
+                    self._tell(job.id, seq)
+                    entries.append(entry)
             for job in page:
                 self._tell(job.id, max(job.seq, self._told.get(job.id, 0)))
-        async for frame in self._caught_up(origin.id):
-            yield frame
+            for batch in self._batched(entries):
+                yield batch
 
-    async def _ordered(self, item: Frame | JobEventMessage | Lagged) -> AsyncIterator[Frame]:
-        if isinstance(item, Frame):
-            if item.event == _HEARTBEAT and self._wanted.job_id is not None:
-                # After silence the document has the last word: an event may have been lost on its way here.
-                async for frame in self._caught_up(self._wanted.job_id):
-                    yield frame
-            yield item
-            return
-        if isinstance(item, Lagged):
-            yield Frame("lagged", {"type": "lagged", "missed": item.missed, "timestamp": self._service.now()})
-            for job_id, first in item.first_seq.items():
-                if job_id not in self._told:
-                    self._tell(job_id, first - 1)
-                async for frame in self._caught_up(job_id):
-                    yield frame
-            return
-        told = self._told.get(item.job_id)
-        if told is not None and item.seq <= told:
-            return
-        if told is not None and item.seq > told + 1:
-            async for frame in self._caught_up(item.job_id):
-                yield frame
-            if item.seq <= self._told[item.job_id]:
-                return
-        self._tell(item.job_id, item.seq)
-        yield _message(item)
-
-    async def _caught_up(self, job_id: str) -> AsyncIterator[Frame]:
+    async def _caught_up(self, job_id: str) -> list[Entry]:
         """What the document knows of a job and the client does not."""
-        job = await self._service.job(job_id)
-        if job is None or job.tenant != self._caller.tenant:
-            return
-        for event in job.events:
-            if event.seq > self._told.get(job_id, 0):
-                self._tell(job_id, event.seq)
-                yield _event(job, event)
+        job = await self._service.job(self._caller, job_id)
+        return [] if job is None else self._unknown(job)
+
+    def _unknown(self, job: JobDocument) -> list[Entry]:
+        entries = list(entries_of(job, self._told.get(job.id, 0)))
+        if entries:
+            self._tell(job.id, max(entry.seq or 0 for entry in entries))
+        return entries
 
     def _tell(self, job_id: str, seq: int) -> None:
+        self._told.pop(job_id, None)
         self._told[job_id] = seq
-        self._told.move_to_end(job_id)
         if len(self._told) > _REMEMBERED_JOBS:
-            self._told.popitem(last=False)
-
-    def _ends(self, frame: Frame) -> bool:
-        return self._wanted.close_on_end and self._wanted.job_id is not None and frame.event in _LAST
+            del self._told[next(iter(self._told))]
 
 
-def _by_time(jobs: Iterable[JobDocument]) -> list[tuple[JobDocument, JobEvent]]:
+def _by_time(jobs: Iterable[JobDocument]) -> list[tuple[JobDocument, Entry]]:
     """All events of these jobs by time, but never against their sequence within a job."""
     keyed = []
     for job in jobs:
         latest = datetime.min.replace(tzinfo=UTC)
-        for event in job.events:
-            latest = max(latest, event.time)
-            keyed.append((latest, job.id, event.seq, job, event))
-    keyed.sort(key=lambda entry: entry[:3])
-    return [(job, event) for *_, job, event in keyed]
-
-
-def _frame(job_id: str, seq: int, event: JobEvent | JobEventMessage, status: str) -> Frame:
-    body = {
-        "job_id": job_id,
-        "seq": seq,
-        "id": event.id,
-        "type": event.type,
-        "status": status,
-        "time": _iso(event.time),
-        "data": event.data,
-    }
-    return Frame(event.type, body, id=f"{job_id}:{seq}")
-
-
-def _event(job: JobDocument, event: JobEvent) -> Frame:
-    return _frame(job.id, event.seq, event, event.status.value)
-
-
-def _message(message: JobEventMessage) -> Frame:
-    return _frame(message.job_id, message.seq, message, message.status)
-
-
-def _progress(event: TaskProgressed) -> Frame:
-    facts = {
-        "task_id": event.task_id,
-        "pipeline": event.pipeline,
-        "epoch": event.epoch,
-        **event.progress.model_dump(mode="json"),
-    }
-    body = {"job_id": event.job_id, "type": "task.progress", "time": _iso(event.time), "data": facts}
-    return Frame("task.progress", body)
-
-
-def _iso(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        for entry in entries_of(job):
+            latest = max(latest, entry.time)
+            keyed.append((latest, job.id, entry.seq or 0, job, entry))
+    keyed.sort(key=lambda row: row[:3])
+    return [(job, entry) for *_, job, entry in keyed]

@@ -39,9 +39,14 @@ class GatewaySettings(BaseSettings):
 
     heartbeat_seconds: float = Field(default=15.0, gt=0)
     stream_queue: int = Field(default=256, ge=1)
-    """Events that wait for one slow client before it is caught up from the documents instead."""
+    """Events that wait for a slow client before it is caught up from the documents instead."""
     stream_write_timeout_seconds: float = Field(default=60.0, gt=0)
-    max_streams: int = Field(default=1000, ge=1)
+    max_streams: int = Field(default=1200, ge=1)
+    """Event streams, and subscriptions over WebSockets, at once in one process; further ones are refused with
+    503. Each stream is an open file."""
+    key_in_query: bool = False
+    """Whether event streams take an API key as ``?token=`` too, as VideoAnnotator's viewer sends it. Off:
+    only short-lived tokens. On: keys stand in addresses, and so in the logs of proxies and in histories."""
     replay_overlap_seconds: float = Field(default=5.0, ge=0)
     """How far before the last seen event a replay over all jobs begins."""
 
