@@ -45,6 +45,8 @@ class More:
         return web.Response(status=204)
 
     async def _artifacts(self, request):
+        if request.match_info["job"] not in self.jobs:
+            raise missing("JOB_NOT_FOUND", f"Job {request.match_info['job']} not found")
         body = self.zip if self.zip is not None else zipped(clip=b"video")
         response = web.StreamResponse(headers={"Content-Type": "application/zip"})
         await response.prepare(request)

@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 _A = TypeVar("_A")
+_A_co = TypeVar("_A_co", covariant=True)
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -65,7 +66,7 @@ class Loop:
         return self._loop.is_closed()
 
 
-class Mirror(Generic[_A]):
+class Mirror(Generic[_A_co]):
     """Something asynchronous, for plain code.
 
     Args:
@@ -73,7 +74,7 @@ class Mirror(Generic[_A]):
         loop: Where its methods run.
     """
 
-    def __init__(self, inner: _A, loop: Loop) -> None:
+    def __init__(self, inner: _A_co, loop: Loop) -> None:
         self._inner = inner
         self._loop = loop
 
