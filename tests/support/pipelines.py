@@ -10,7 +10,7 @@ from pathlib import Path
 
 from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, PipelineInfo
 from frameloom.worker.frames.base import FrameBatch, FrameRequest, Sampling
-from frameloom.worker.pipelines.base import Pipeline, PipelineConfig
+from frameloom.worker.pipelines.base import FramePipeline, PipelineConfig
 
 _LOOK_SECONDS = 0.01
 
@@ -23,7 +23,7 @@ class GateConfig(PipelineConfig):
     rows_per_frame: int = 1
 
 
-class Gated(Pipeline):
+class Gated(FramePipeline):
     """Waits at a gate in the middle of its work, so that a test decides how long it takes."""
 
     info = PipelineInfo(
@@ -46,7 +46,7 @@ class Gated(Pipeline):
         return (ArtefactSpec(suffix="_gated.json", lists=("annotations",)),)
 
 
-class Crashing(Pipeline):
+class Crashing(FramePipeline):
     """Dies of a signal, as native code does."""
 
     info = PipelineInfo(

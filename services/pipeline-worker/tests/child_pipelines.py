@@ -14,7 +14,7 @@ from pathlib import Path
 
 from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, PipelineInfo
 from frameloom.worker.frames.base import FrameBatch, FrameRequest, Sampling
-from frameloom.worker.pipelines.base import Pipeline, PipelineConfig
+from frameloom.worker.pipelines.base import FramePipeline, PipelineConfig
 
 
 class OddConfig(PipelineConfig):
@@ -24,7 +24,7 @@ class OddConfig(PipelineConfig):
     file: str = ""
 
 
-class Odd(Pipeline):
+class Odd(FramePipeline):
     """Does one odd thing at its first frame."""
 
     info = PipelineInfo(name="odd", version="7", display_name="Odd", description="For tests.")

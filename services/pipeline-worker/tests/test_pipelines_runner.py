@@ -17,14 +17,14 @@ from frameloom.worker.errors import TaskError
 from frameloom.worker.frames import FrameBatch, FrameRequest, Sampling
 from frameloom.worker.models import ModelStore
 from frameloom.worker.models.catalogue import YUNET
-from frameloom.worker.pipelines import Pipeline, PipelineConfig, load_pipelines, run
+from frameloom.worker.pipelines import FramePipeline, PipelineConfig, load_pipelines, run
 
 
 class BrightnessConfig(PipelineConfig):
     pps: float = Field(25.0, gt=0, le=100)
 
 
-class Brightness(Pipeline):
+class Brightness(FramePipeline):
     """As small as a pipeline can be: the one of the documentation."""
 
     Config = BrightnessConfig

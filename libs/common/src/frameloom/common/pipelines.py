@@ -84,19 +84,21 @@ class ArtefactSpec(BaseModel):
 
 
 class MediaInfo(BaseModel):
-    """What probing a media file told: of the first video stream, unless said otherwise."""
+    """What probing a media file told: of the first video stream, or of its sound for who only listens."""
 
     model_config = ConfigDict(frozen=True)
 
     container: str
     codec: str
-    width: int
-    height: int
-    fps: float
+    width: int = 0
+    """0 where the picture was not looked at."""
+    height: int = 0
+    fps: float = 0.0
     """Average frame rate, frames per second."""
     duration_seconds: float
-    frames_estimated: int
+    frames_estimated: int = 0
     has_audio: bool = False
+    has_video: bool = True
     rotation_degrees: int = 0
 
 

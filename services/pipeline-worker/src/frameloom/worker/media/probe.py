@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -70,7 +71,7 @@ def promised_end(container: InputContainer, stream: VideoStream) -> float | None
 
     The stream's own length is preferred: the container's is that of its longest stream.
     """
-    own = _stream_end(container, stream)
+    own = stream_end(container, stream)
     if own is not None:
         return own
     return container.duration / av.time_base if container.duration and container.duration > 0 else None
@@ -78,10 +79,11 @@ def promised_end(container: InputContainer, stream: VideoStream) -> float | None
 
 def promise_is_of_stream(container: InputContainer, stream: VideoStream) -> bool:
     """Whether :func:`promised_end` is about the video itself, not the longest stream of the file."""
-    return _stream_end(container, stream) is not None
+    return stream_end(container, stream) is not None
 
 
-def _stream_end(container: InputContainer, stream: VideoStream) -> float | None:
+def stream_end(container: InputContainer, stream: VideoStream | AudioStream) -> float | None:
+    """Where a stream ends by what the container says of it, in seconds; None if it says nothing."""
     if stream.duration and stream.duration > 0 and stream.time_base:
         return float((stream.duration + (stream.start_time or 0)) * stream.time_base) - start_seconds(
             container

@@ -1,7 +1,24 @@
 """Pipelines: the base class for all, the built-in ones, and what finds and runs them."""
 
-from frameloom.worker.pipelines.base import Only, Pipeline, PipelineConfig, without_effect
+from frameloom.worker.pipelines.base import (
+    FramePipeline,
+    Only,
+    Pipeline,
+    PipelineConfig,
+    SoundPipeline,
+    without_effect,
+)
 from frameloom.worker.pipelines.registry import load_pipelines
 from frameloom.worker.pipelines.runner import RunSummary, run
 
-__all__ = ["Only", "Pipeline", "PipelineConfig", "RunSummary", "load_pipelines", "run", "without_effect"]
+__all__ = [
+    "FramePipeline",
+    "Only",
+    "Pipeline",
+    "PipelineConfig",
+    "RunSummary",
+    "SoundPipeline",
+    "load_pipelines",
+    "run",
+    "without_effect",
+]

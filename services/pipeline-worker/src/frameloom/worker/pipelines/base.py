@@ -1,8 +1,8 @@
 """The contract between the worker and a pipeline.
 
-One object runs over one video, once. The runner calls, in this order: ``load``, ``begin``, ``request``,
-``process`` per batch, ``finish``, ``artefacts``. A pipeline never opens a file and never talks to a
-service: it gets frames and gives rows.
+One object runs over one media file, once. The runner calls, in this order: ``load``, ``begin``, ``request``,
+``process`` per batch of frames or block of sound, ``finish``, ``artefacts``. A pipeline never opens a file
+and never talks to a service: it gets frames, or sound, and gives rows.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from frameloom.worker.errors import TaskError
 from frameloom.worker.frames.base import FrameBatch, FrameRequest
 from frameloom.worker.models.spec import ModelSpec
 from frameloom.worker.models.store import ModelStore
+from frameloom.worker.sound.base import SoundBlock, SoundRequest
 
 
 class PipelineConfig(BaseModel):
@@ -71,7 +72,7 @@ def without_effect(reason: str, *, when: Sequence[Any] | None = None) -> dict[st
 
 
 class Pipeline(ABC):
-    """Base class of pipelines.
+    """Base class of all pipelines; derive from :class:`FramePipeline` or :class:`SoundPipeline`.
 
     Attributes:
         info: Registry entry; ``config_schema`` is made from ``Config``.
@@ -157,14 +158,6 @@ class Pipeline(ABC):
         """Prepares the state for this video; a subclass calls this one first."""
         self.media = media
 
-    @abstractmethod
-    def request(self, media: MediaInfo) -> FrameRequest:
-        """Which frames it needs, at which size."""
-
-    @abstractmethod
-    def process(self, batch: FrameBatch) -> Iterable[Item]:
-        """Takes the next frames and gives the rows that are certain by now, in order of time."""
-
     def finish(self) -> Iterable[Item]:
         """Gives the rows that waited for the end of the video."""
         return ()
@@ -176,3 +169,27 @@ class Pipeline(ABC):
     def models_used(self) -> dict[str, str]:
         """Names and sha256 of the models behind the result, for its provenance."""
         return {name: self.models.digest(name) for name in self.required_models}
+
+
+class FramePipeline(Pipeline):
+    """Base class of pipelines that look at pictures."""
+
+    @abstractmethod
+    def request(self, media: MediaInfo) -> FrameRequest:
+        """Which frames it needs, at which size."""
+
+    @abstractmethod
+    def process(self, batch: FrameBatch) -> Iterable[Item]:
+        """Takes the next frames and gives the rows that are certain by now, in order of time."""
+
+
+class SoundPipeline(Pipeline):
+    """Base class of pipelines that listen. Files without any picture are fine for them."""
+
+    def request(self, media: MediaInfo) -> SoundRequest:  # noqa: ARG002 - for subclasses that want to know
+        """How the sound is wanted: 16 kHz mono in blocks of ten seconds, unless a subclass says otherwise."""
+        return SoundRequest()
+
+    @abstractmethod
+    def process(self, block: SoundBlock) -> Iterable[Item]:
+        """Takes the next sound and gives the rows that are certain by now, in order of time."""

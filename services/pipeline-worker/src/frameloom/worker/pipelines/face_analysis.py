@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, Output, PipelineInfo, Row
 from frameloom.worker.frames.base import FrameBatch, FrameRequest, Sampling, fit
 from frameloom.worker.pipelines import coco
-from frameloom.worker.pipelines.base import Only, Pipeline, PipelineConfig, without_effect
+from frameloom.worker.pipelines.base import FramePipeline, Only, PipelineConfig, without_effect
 from frameloom.worker.pipelines.faces.identities import IdentityTracker
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class FaceConfig(PipelineConfig):
     )
 
 
-class FaceAnalysis(Pipeline):
+class FaceAnalysis(FramePipeline):
     """Gives one row per face per looked-at frame, with box, landmarks and identity."""
 
     Config = FaceConfig

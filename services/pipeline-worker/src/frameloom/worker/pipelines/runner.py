@@ -10,8 +10,10 @@ from frameloom.common.documents.task import FailureCategory
 from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, Progress
 from frameloom.worker.errors import TaskError
 from frameloom.worker.frames.base import open_frames
+from frameloom.worker.media.hearing import probe_sound
 from frameloom.worker.media.probe import probe
-from frameloom.worker.pipelines.base import Pipeline
+from frameloom.worker.pipelines.base import FramePipeline, Pipeline, SoundPipeline
+from frameloom.worker.sound.base import open_sound
 
 Emit = Callable[[Sequence[Item], float, float], None]
 """Takes rows and the range of media time, in seconds, in which they became certain."""
@@ -24,9 +26,9 @@ class RunSummary:
     """What a finished run tells.
 
     Attributes:
-        frames: Frames that the pipeline looked at.
+        frames: Frames that the pipeline looked at; 0 if it listened.
         frames_decoded: Frames that the decoder delivered for it.
-        media_seconds: Length of the video.
+        media_seconds: Length of the video, or of the sound.
         media: What probing found.
         backend: The decoder, with its version.
         artefacts: The files to be assembled.
@@ -70,28 +72,21 @@ def run(
         TaskError: The file or the configuration is at fault, or a model can not be had.
     """
     progress(Progress(stage="probing", fraction=0.0))
-    media = probe(path)
+    media = probe_sound(path) if isinstance(pipeline, SoundPipeline) else probe(path)
     progress(Progress(stage="loading", fraction=0.0))
     pipeline.load()
     pipeline.video_id = video_id if video_id is not None else Path(path).stem
     pipeline.begin(media)
-    frames, reached = 0, 0.0
-    with open_frames(path, pipeline.request(media), media=media, backend=backend, threads=threads) as source:
-        for batch in source:
-            begin, reached = reached, float(batch.timestamps[-1])
-            _hand_over(emit, pipeline.process(batch), begin, reached)
-            frames += len(batch)
-            progress(_annotating(media, frames, reached))
-        decoder, decoded = source.backend, source.frames_decoded
-    if not frames:
-        raise TaskError(FailureCategory.DECODE_ERROR, "No picture of the video can be decoded.")
-    end = max(media.duration_seconds, reached)
-    progress(
-        Progress(stage="finishing", fraction=_NEARLY_DONE, frames_done=frames, media_seconds_done=reached)
-    )
-    _hand_over(emit, pipeline.finish(), reached, end)
+    told = _Told(media, emit, progress)
+    if isinstance(pipeline, FramePipeline):
+        decoder, decoded = _look(pipeline, path, told, backend=backend, threads=threads)
+    elif isinstance(pipeline, SoundPipeline):
+        decoder, decoded = _listen(pipeline, path, told), 0
+    else:
+        raise TypeError(f"{type(pipeline).__name__} is neither a FramePipeline nor a SoundPipeline")
+    told.finish(pipeline.finish())
     return RunSummary(
-        frames=frames,
+        frames=told.frames,
         frames_decoded=decoded,
         media_seconds=media.duration_seconds,
         media=media,
@@ -101,10 +96,65 @@ def run(
     )
 
 
-def _hand_over(emit: Emit, rows: Iterable[Item], begin: float, end: float) -> None:
-    items = list(rows)
-    if items:
-        emit(items, begin, end)
+def _look(
+    pipeline: FramePipeline, path: str | Path, told: _Told, *, backend: str, threads: int | None
+) -> tuple[str, int]:
+    """Goes through the frames; answers the decoder, and how many frames it delivered."""
+    request = pipeline.request(told.media)
+    with open_frames(path, request, media=told.media, backend=backend, threads=threads) as source:
+        for batch in source:
+            told.add(pipeline.process(batch), float(batch.timestamps[-1]), frames=len(batch))
+        if not told.frames:
+            raise TaskError(FailureCategory.DECODE_ERROR, "No picture of the video can be decoded.")
+        return source.backend, source.frames_decoded
+
+
+def _listen(pipeline: SoundPipeline, path: str | Path, told: _Told) -> str:
+    """Goes through the sound; answers the decoder."""
+    with open_sound(path, pipeline.request(told.media)) as source:
+        for block in source:
+            told.add(pipeline.process(block), block.end_seconds)
+        return source.backend
+
+
+class _Told:
+    """What a run has handed out so far.
+
+    Attributes:
+        media: What probing found.
+        frames: Frames that were looked at.
+    """
+
+    def __init__(self, media: MediaInfo, emit: Emit, progress: Callable[[Progress], None]) -> None:
+        self.media = media
+        self.frames = 0
+        self._emit = emit
+        self._progress = progress
+        self._reached = 0.0
+
+    def add(self, rows: Iterable[Item], reached: float, *, frames: int = 0) -> None:
+        """The rows that became certain up to a time, in seconds."""
+        begin, self._reached = self._reached, reached
+        self._hand_over(rows, begin, reached)
+        self.frames += frames
+        self._progress(_annotating(self.media, self.frames, reached))
+
+    def finish(self, rows: Iterable[Item]) -> None:
+        """The rows that waited for the end."""
+        self._progress(
+            Progress(
+                stage="finishing",
+                fraction=_NEARLY_DONE,
+                frames_done=self.frames,
+                media_seconds_done=self._reached,
+            )
+        )
+        self._hand_over(rows, self._reached, max(self.media.duration_seconds, self._reached))
+
+    def _hand_over(self, rows: Iterable[Item], begin: float, end: float) -> None:
+        items = list(rows)
+        if items:
+            self._emit(items, begin, end)
 
 
 def _annotating(media: MediaInfo, frames: int, reached: float) -> Progress:

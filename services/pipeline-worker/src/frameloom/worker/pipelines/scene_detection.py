@@ -13,7 +13,7 @@ from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, Output, Pi
 from frameloom.worker.errors import TaskError
 from frameloom.worker.frames.base import FrameBatch, FrameRequest, Sampling, fit
 from frameloom.worker.pipelines import coco
-from frameloom.worker.pipelines.base import Pipeline, PipelineConfig, without_effect
+from frameloom.worker.pipelines.base import FramePipeline, PipelineConfig, without_effect
 from frameloom.worker.pipelines.scenes.base import Cut, CutDetector
 
 VERSION = "1.0.0"
@@ -57,7 +57,7 @@ class SceneConfig(PipelineConfig):
     )
 
 
-class SceneDetection(Pipeline):
+class SceneDetection(FramePipeline):
     """Finds cuts and gives one row per scene."""
 
     Config = SceneConfig

@@ -1,0 +1,144 @@
+"""Sound decoded by FFmpeg through PyAV: any container and codec that it reads, resampled in the same step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+import numpy.typing as npt
+import structlog
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+
+from frameloom.common.documents.task import FailureCategory
+from frameloom.worker.errors import TaskError
+from frameloom.worker.media.containers import open_container, start_seconds
+from frameloom.worker.media.hearing import promised_sound_end, sound_stream
+from frameloom.worker.sound.base import SoundBlock, SoundRequest
+
+logger = structlog.get_logger(__name__)
+
+_TOLERANCE_SECONDS = 0.05
+"""Time stamps jitter by a packet; what is below is no gap."""
+_MOST_SILENCE_SECONDS = 4 * 3600.0
+"""A gap above this is a broken time stamp, not a pause."""
+_SLACK_SECONDS = 1.0
+
+
+class PyAVSound:
+    """See :class:`~frameloom.worker.sound.base.SoundSource`."""
+
+    def __init__(self, path: Path, request: SoundRequest) -> None:
+        self._request = request
+        self._container = open_container(path)
+        try:
+            self._stream = sound_stream(self._container)
+        except BaseException:
+            self._container.close()
+            raise
+        self._start = start_seconds(self._container)
+        self._resampler = AudioResampler(format="flt", layout="mono", rate=request.rate_hz)
+        self._samples = 0
+        self._damaged = 0
+
+    @property
+    def backend(self) -> str:
+        """Name and version of the decoder."""
+        major, minor, _ = av.library_versions["libavcodec"]
+        return f"pyav {av.__version__} (libavcodec {major}.{minor})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Frees the decoder and the file."""
+        self._container.close()
+
+    def __iter__(self) -> Iterator[SoundBlock]:
+        """Yields blocks until the end of the sound.
+
+        Raises:
+            TaskError: ``decode_error`` when nothing can be decoded, or when the sound stops before the end
+                that its container promises.
+        """
+        wanted = self._request.block_samples
+        held: list[npt.NDArray[np.float32]] = []
+        have = 0
+        given = 0
+        for piece in self._pieces():
+            held.append(piece)
+            have += len(piece)
+            while have >= wanted:
+                joined = np.concatenate(held)
+                yield self._block(joined[:wanted].copy(), given)
+                given += wanted
+                held, have = [joined[wanted:]], have - wanted
+        if have:
+            yield self._block(np.concatenate(held), given)
+        self._check_complete()
+
+    def _block(self, samples: npt.NDArray[np.float32], given: int) -> SoundBlock:
+        return SoundBlock(samples, given / self._request.rate_hz, self._request.rate_hz)
+
+    def _pieces(self) -> Iterator[npt.NDArray[np.float32]]:
+        """Samples in order, silence where the file has a gap, nothing twice where it repeats itself."""
+        for frame in self._frames():
+            for resampled in self._resampler.resample(frame):
+                samples = resampled.to_ndarray().reshape(-1).astype(np.float32, copy=False)
+                gap = self._gap(resampled)
+                if gap > 0:
+                    self._samples += gap
+                    yield np.zeros(gap, np.float32)
+                elif gap < 0:
+                    samples = samples[-gap:]
+                if len(samples):
+                    self._samples += len(samples)
+                    yield samples
+
+    def _frames(self) -> Iterator[AudioFrame | None]:
+        try:
+            for packet in self._container.demux(self._stream):
+                try:
+                    yield from packet.decode()
+                except av.FFmpegError:
+                    self._damaged += 1
+        except av.FFmpegError as error:
+            self._damaged += 1
+            logger.info("media_demux_stopped", error=str(error), samples=self._samples)
+        yield None  # what the resampler still holds
+
+    def _gap(self, frame: AudioFrame) -> int:
+        """Samples between what was given and where this frame belongs; below zero: how many are repeated."""
+        if frame.pts is None or frame.time_base is None:
+            return 0
+        time = float(frame.pts * frame.time_base) - self._start
+        gap = round(time * self._request.rate_hz) - self._samples
+        seconds = gap / self._request.rate_hz
+        if abs(seconds) <= _TOLERANCE_SECONDS or seconds > _MOST_SILENCE_SECONDS:
+            return 0
+        return gap
+
+    def _check_complete(self) -> None:
+        if not self._samples:
+            raise TaskError(
+                FailureCategory.DECODE_ERROR, "No sound of the file can be decoded: it is damaged or cut off."
+            )
+        promised = promised_sound_end(self._container, self._stream)
+        reached = self._samples / self._request.rate_hz
+        if promised is not None and promised - reached > max(_SLACK_SECONDS, promised * 0.01):
+            raise TaskError(
+                FailureCategory.DECODE_ERROR,
+                f"The sound stops being readable at {reached:.1f} s of {promised:.1f} s: "
+                "the file is damaged, or was cut off before its end.",
+            )
+        if self._damaged:
+            logger.warning("media_damaged_packets_skipped", count=self._damaged)
