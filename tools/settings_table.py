@@ -28,7 +28,13 @@ from frameloom.common.settings import (
     MongoSettings,
     S3Settings,
 )
-from frameloom.gateway.settings import AuthSettings, GatewaySettings, LimitSettings, ViewerSettings
+from frameloom.gateway.settings import (
+    AuthSettings,
+    FileSettings,
+    GatewaySettings,
+    LimitSettings,
+    ViewerSettings,
+)
 from frameloom.results.settings import ResultsSettings
 from frameloom.scheduler.settings import SchedulerSettings
 from frameloom.worker.settings import ModelSettings, WorkerSettings
@@ -48,6 +54,7 @@ CLASSES: tuple[type[BaseSettings], ...] = (
     ViewerSettings,
     AuthSettings,
     LimitSettings,
+    FileSettings,
     SchedulerSettings,
     WorkerSettings,
     ModelSettings,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from yarl import URL
 
 from frameloom.common.adapters.memory import MemoryObjectStore
 from frameloom.common.adapters.s3 import S3ObjectStore
@@ -142,3 +145,72 @@ async def test_wrong_keys_are_refused(all_grounds: Grounds, name: str) -> None:
     with pytest.raises(StorageUnavailableError, match="refused"):
         async with S3ObjectStore.connected(settings):
             pass
+
+
+async def fetched(address: str) -> tuple[int, bytes, Mapping[str, str]]:
+    """What a plain HTTP client without credentials gets."""
+    async with aiohttp.ClientSession() as session, session.get(URL(address, encoded=True)) as answer:
+        return answer.status, await answer.read(), answer.headers
+
+
+async def test_an_address_gives_the_object_to_anybody_as_an_attachment(objects: ObjectStore) -> None:
+    await objects.put("a/b ä", b"0123456789", "text/plain")
+    disposition = "attachment; filename=\"_.json\"; filename*=UTF-8''%C3%A4.json"
+    address = await objects.presigned_get(
+        "a/b ä", seconds=60, disposition=disposition, content_type="application/json"
+    )
+    if isinstance(objects, MemoryObjectStore):
+        assert address is None
+        return
+    assert address is not None
+    status, body, headers = await fetched(address)
+    assert (status, body) == (200, b"0123456789")
+    assert headers["Content-Disposition"] == disposition
+    assert headers["Content-Type"] == "application/json"
+    for part, other in (("attachment", "inline"), ("application%2Fjson", "text%2Fhtml"), ("=60", "=600")):
+        assert part in address
+        status, _, _ = await fetched(address.replace(part, other, 1))
+        assert status == 403
+    status, _, _ = await fetched(address.partition("?")[0])
+    assert status == 403
+    status, _, _ = await fetched(address.replace("a/b", "a/c", 1))
+    assert status in {403, 404}
+
+
+async def test_an_address_ends(objects: ObjectStore) -> None:
+    await objects.put("ends", b"1", "text/plain")
+    address = await objects.presigned_get("ends", seconds=1, disposition="inline", content_type="text/plain")
+    if address is None:
+        assert isinstance(objects, MemoryObjectStore)
+        return
+    async with asyncio.timeout(10):
+        while (await fetched(address))[0] == 200:
+            await asyncio.sleep(0.1)
+    assert (await fetched(address))[0] == 403
+
+
+@pytest.mark.parametrize("name", ["embedded", "kafka-minio"])
+async def test_addresses_lead_to_the_public_endpoint_and_nobody_is_asked(
+    all_grounds: Grounds, name: str
+) -> None:
+    ground = await all_grounds.get(name)
+    inside = settings_of(dict(ground.environment), f"c{uuid.uuid4().hex[:10]}")
+    port = inside.endpoint.rpartition(":")[2]
+    settings = S3Settings.model_validate(
+        {**inside.model_dump(), "public_endpoint": f"http://localhost:{port}/"}
+    )
+    async with S3ObjectStore.connected(settings) as objects:
+        await objects.put("k", b"here", "text/plain")
+        address = await objects.presigned_get(
+            "k", seconds=60, disposition="inline", content_type="text/plain"
+        )
+        assert address is not None
+        assert address.startswith(f"http://localhost:{port}/{settings.bucket}/k?")
+        assert (await fetched(address))[:2] == (200, b"here")
+    elsewhere = settings.model_copy(update={"public_endpoint": "https://nobody.invalid"})
+    async with S3ObjectStore.connected(elsewhere) as objects:
+        address = await objects.presigned_get(
+            "k", seconds=60, disposition="inline", content_type="text/plain"
+        )
+        assert address is not None
+        assert address.startswith(f"https://nobody.invalid/{settings.bucket}/k?")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import SecretStr
 
 from frameloom.common.errors import ConfigurationError
 from frameloom.common.settings import (
@@ -68,3 +69,28 @@ def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load(MongoSettings)
     assert "hunter2" not in repr(settings)
     assert settings.uri.get_secret_value().endswith("hunter2@db")
+
+
+@pytest.mark.parametrize(
+    ("value", "public"),
+    [
+        (None, ("store:9000", True)),
+        ("", ("store:9000", True)),
+        ("https://files.example.org", ("files.example.org", True)),
+        ("http://localhost:9000/", ("localhost:9000", False)),
+    ],
+)
+def test_clients_may_reach_the_store_elsewhere(value: str | None, public: tuple[str, bool]) -> None:
+    settings = S3Settings(
+        endpoint="store:9000", access_key="a", secret_key=SecretStr("b"), public_endpoint=value
+    )
+    assert settings.public == public
+
+
+@pytest.mark.parametrize("value", ["files.example.org", "s3://bucket", "https://", "https://host/path"])
+def test_a_public_endpoint_that_is_none_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY"):
+        monkeypatch.setenv(f"FRAMELOOM_S3_{name}", "x")
+    monkeypatch.setenv("FRAMELOOM_S3_PUBLIC_ENDPOINT", value)
+    with pytest.raises(ConfigurationError, match="FRAMELOOM_S3_PUBLIC_ENDPOINT"):
+        load(S3Settings)

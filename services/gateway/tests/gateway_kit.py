@@ -40,7 +40,14 @@ from frameloom.gateway.http.typed import Operation
 from frameloom.gateway.services.access import Access
 from frameloom.gateway.services.live import LiveEvents
 from frameloom.gateway.services.tally import Tally
-from frameloom.gateway.settings import AuthSettings, GatewaySettings, LimitSettings, Settings, ViewerSettings
+from frameloom.gateway.settings import (
+    AuthSettings,
+    FileSettings,
+    GatewaySettings,
+    LimitSettings,
+    Settings,
+    ViewerSettings,
+)
 
 KEY = f"va_{'k' * 43}"
 """The operator's key, which allows everything; the client of :class:`Gateway` sends it."""
@@ -105,6 +112,7 @@ class Gateway:
     viewer: ViewerSettings = field(default_factory=ViewerSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     auth: AuthSettings = field(default_factory=lambda: AuthSettings(secret=SECRET, initial_key=KEY))
+    files: FileSettings = field(default_factory=FileSettings)
 
     def __post_init__(self) -> None:
         self.jobs = HeardJobStore(self.clock)
@@ -148,6 +156,7 @@ class Gateway:
             viewer=self.viewer,
             auth=self.auth,
             limits=self.limits,
+            files=self.files,
         )
         self.access = await Access.opened(settings, self.keys, self.secrets, self.clock)
         self.app = application(settings, ports, self.access)

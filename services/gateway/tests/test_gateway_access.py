@@ -17,6 +17,7 @@ from frameloom.common.documents import (
     ApiKey,
     Artefact,
     JobStatus,
+    MediaRef,
     TaskDocument,
     TaskResult,
     TaskState,
@@ -68,6 +69,10 @@ IDS = {
     "get_job_results_api_v1_jobs__job_id__results_get": Entry("job"),
     "download_result_file_api_v1_jobs__job_id__results_files__pipeline_name__get": Entry("job"),
     "head_result_file_api_v1_jobs__job_id__results_files__pipeline_name__head": Entry("job"),
+    "download_artifacts_api_v1_jobs__job_id__artifacts_get": Entry("job"),
+    "head_artifacts_api_v1_jobs__job_id__artifacts_head": Entry("job"),
+    "get_job_video_api_v1_jobs__job_id__video_get": Entry("job"),
+    "head_job_video_api_v1_jobs__job_id__video_head": Entry("job"),
     "events_stream_api_v1_events_stream_get": Entry("job", query="job_id"),
     "create_events_token": Entry("job", body="job_id"),
     "get_key": Entry("key"),
@@ -124,7 +129,8 @@ async def a_job(gateway: Gateway, name: str, tenant: str) -> None:
     )
     result = TaskResult(epoch=1, manifest_key="m", artefacts=(artefact,), annotation_count=1)
     task = TaskSummary(id=f"t-{name}", pipeline="scene_detection", state=TaskState.COMPLETED, result=result)
-    made = job(gateway.clock, name, tenant=tenant, status=JobStatus.RUNNING, tasks=(task,))
+    media = MediaRef(key=f"media/{name}", filename="a.mp4", size_bytes=len(FILE), sha256="0" * 64)
+    made = job(gateway.clock, name, tenant=tenant, media=media, status=JobStatus.RUNNING, tasks=(task,))
     await gateway.jobs.insert(made)
     document = TaskDocument(
         id=task.id,
@@ -168,7 +174,7 @@ async def asked(gateway: Gateway, operation: Operation, wanted: str, key: str) -
     ):
         if answer.content_type == "text/event-stream":
             return answer.status, ""
-        body = (await answer.read()).decode()
+        body = (await answer.read()).decode(errors="replace")
     if answer.content_type == "application/json" and body:
         document = json.loads(body)
         document.get("error", {}).pop("timestamp", None)

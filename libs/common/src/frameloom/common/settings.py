@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 from typing import Literal, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from frameloom.common.errors import ConfigurationError
@@ -53,8 +54,29 @@ class S3Settings(BaseSettings):
     bucket: str = "frameloom"
     region: str = "us-east-1"
     secure: bool = True
+    public_endpoint: str | None = None
+    """Where clients reach the object store, if it is not where the services do: the address, beginning with
+    ``https://`` or ``http://``, without a path. Presigned addresses lead there."""
     threads: int = Field(default=8, ge=1)
     connect_timeout_seconds: float = Field(default=60.0, gt=0)
+
+    @field_validator("public_endpoint")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is None or not value.strip():
+            return None
+        address = urlsplit(value.strip())
+        if address.scheme not in {"http", "https"} or not address.netloc or address.path.strip("/"):
+            raise ValueError("must be like https://files.example.org, without a path")
+        return f"{address.scheme}://{address.netloc}"
+
+    @property
+    def public(self) -> tuple[str, bool]:
+        """Host and port where clients reach the store, and whether by TLS."""
+        if self.public_endpoint is None:
+            return self.endpoint, self.secure
+        address = urlsplit(self.public_endpoint)
+        return address.netloc, address.scheme == "https"
 
 
 class LogSettings(BaseSettings):

@@ -32,6 +32,7 @@ from frameloom.common.service import Announcer, Shutdown
 from frameloom.common.settings import FleetSettings, KafkaSettings, MongoSettings, S3Settings, load
 from frameloom.gateway.descriptors import allow_descriptors
 from frameloom.gateway.handlers.events import EventHandlers
+from frameloom.gateway.handlers.files import FileHandlers
 from frameloom.gateway.handlers.health import HealthHandlers
 from frameloom.gateway.handlers.jobs import JobHandlers
 from frameloom.gateway.handlers.keys import KeyHandlers
@@ -49,7 +50,9 @@ from frameloom.gateway.http.server import build
 from frameloom.gateway.http.viewer import ViewerCopy, add_viewer
 from frameloom.gateway.routes import Handlers, operations
 from frameloom.gateway.services.access import Access
+from frameloom.gateway.services.artifacts import ArtifactService
 from frameloom.gateway.services.catalogue import Catalogue
+from frameloom.gateway.services.files import FileStore
 from frameloom.gateway.services.gate import MediaGate, UploadLimits
 from frameloom.gateway.services.health import HealthService, Probe
 from frameloom.gateway.services.jobs import JobService
@@ -191,9 +194,11 @@ def _handlers(settings: Settings, ports: Ports, access: Access) -> Handlers:
         quotas,
     )
     health = HealthService(ports.jobs, ports.tally, ports.fleet, ports.probes, own.probe_timeout_seconds)
+    store = FileStore(ports.objects, settings.files)
     return Handlers(
         jobs=JobHandlers(jobs, submissions),
-        results=ResultHandlers(ResultService(jobs, ports.tasks, ports.objects)),
+        results=ResultHandlers(ResultService(jobs, ports.tasks), store),
+        files=FileHandlers(ArtifactService(jobs, ports.objects), store),
         pipelines=PipelineHandlers(catalogue),
         validation=ValidationHandlers(validation),
         health=HealthHandlers(health, ports.clock),

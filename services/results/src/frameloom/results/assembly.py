@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from dataclasses import dataclass
 from typing import IO
 
@@ -14,24 +15,27 @@ from frameloom.results.formats.base import Rows
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """What was written: size in bytes, digest, and how many rows the counted list has."""
+    """What was written: size in bytes, digest, checksum, and how many rows the counted list has."""
 
     size_bytes: int
     sha256: str
+    crc32: int
     annotation_count: int
 
 
 class _Counting:
-    """A file that knows its length and digest."""
+    """A file that knows its length, digest and checksum."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._digest = hashlib.sha256()
         self.size_bytes = 0
+        self.crc32 = 0
 
     def write(self, data: bytes, /) -> None:
         self._file.write(data)
         self._digest.update(data)
+        self.crc32 = zlib.crc32(data, self.crc32)
         self.size_bytes += len(data)
 
     @property
@@ -53,4 +57,4 @@ async def assemble(spec: ArtefactSpec, provenance: Provenance, rows: Rows, file:
     """
     out = _Counting(file)
     count = await writer_of(spec.writer)(spec, provenance, rows, out)
-    return Assembled(out.size_bytes, out.sha256, count)
+    return Assembled(out.size_bytes, out.sha256, out.crc32, count)

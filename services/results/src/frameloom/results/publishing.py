@@ -118,6 +118,7 @@ class Finisher:
             media_type=spec.media_type,
             size_bytes=done.size_bytes,
             sha256=done.sha256,
+            crc32=done.crc32,
             annotation_count=done.annotation_count,
         )
 

@@ -7,6 +7,7 @@ import io
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Self, TypeVar, cast
 
@@ -55,8 +56,11 @@ def _translated(key: str) -> Iterator[None]:
 class S3ObjectStore:
     """One bucket of an S3 server."""
 
-    def __init__(self, client: Minio, bucket: str, pool: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, client: Minio, bucket: str, pool: ThreadPoolExecutor, public: Minio | None = None
+    ) -> None:
         self._client = client
+        self._public = public or client
         self._bucket = bucket
         self._pool = pool
 
@@ -74,16 +78,20 @@ class S3ObjectStore:
             # S3 asks clients to repeat a request that was answered by 500 or 503.
             retries=urllib3.Retry(total=4, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
         )
-        client = Minio(
-            endpoint=settings.endpoint,
-            access_key=settings.access_key,
-            secret_key=settings.secret_key.get_secret_value(),
-            region=settings.region,
-            secure=settings.secure,
-            http_client=http,
+        # With the region given, no client asks the server for it: signing is arithmetic alone.
+        client, public = (
+            Minio(
+                endpoint=endpoint,
+                access_key=settings.access_key,
+                secret_key=settings.secret_key.get_secret_value(),
+                region=settings.region,
+                secure=secure,
+                http_client=http,
+            )
+            for endpoint, secure in ((settings.endpoint, settings.secure), settings.public)
         )
         with ThreadPoolExecutor(settings.threads, thread_name_prefix="s3") as pool:
-            store = cls(client, settings.bucket, pool)
+            store = cls(client, settings.bucket, pool, public)
             await store._ready(settings.connect_timeout_seconds)
             try:
                 yield store
@@ -190,6 +198,18 @@ class S3ObjectStore:
                 )
 
         await self._call(source, copied)
+
+    async def presigned_get(
+        self, key: str, *, seconds: int, disposition: str, content_type: str
+    ) -> str | None:
+        """An address for clients, at the public endpoint where one is set."""
+        fixed: dict[str, str | list[str] | tuple[str]] = {
+            "response-content-disposition": disposition,
+            "response-content-type": content_type,
+        }
+        return self._public.presigned_get_object(
+            self._bucket, key, expires=timedelta(seconds=seconds), response_headers=fixed
+        )
 
     async def keys(self, prefix: str) -> list[str]:
         """The keys that begin with ``prefix``, in order."""

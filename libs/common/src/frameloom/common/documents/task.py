@@ -99,6 +99,8 @@ class Artefact(Part):
     size_bytes: int
     sha256: str
     annotation_count: int
+    crc32: int | None = None
+    """As ZIP archives want it."""
 
 
 class TaskResult(Part):
@@ -131,6 +133,8 @@ class MediaRef(Part):
     size_bytes: int
     sha256: str
     content_type: str = "application/octet-stream"
+    crc32: int | None = None
+    """As ZIP archives want it; None where nobody has seen every byte."""
 
     @property
     def stem(self) -> str:

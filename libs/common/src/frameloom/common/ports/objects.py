@@ -70,6 +70,22 @@ class ObjectStore(Protocol):
         """
         ...
 
+    async def presigned_get(
+        self, key: str, *, seconds: int, disposition: str, content_type: str
+    ) -> str | None:
+        """An address under which anybody can fetch an object for a while; None: the store has none.
+
+        It can not be called back: keep it short, and give it only to whom the object may be given. The store
+        is not asked, so it may lead to nothing.
+
+        Args:
+            key: Of the object.
+            seconds: How long it works.
+            disposition: The ``Content-Disposition`` that it is answered with, whatever else is asked for.
+            content_type: Its ``Content-Type``, likewise.
+        """
+        ...
+
     async def keys(self, prefix: str) -> list[str]:
         """The keys that begin with ``prefix``, in order."""
         ...

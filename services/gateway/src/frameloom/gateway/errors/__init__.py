@@ -8,6 +8,7 @@ from frameloom.gateway.errors.access import (
 )
 from frameloom.gateway.errors.jobs import (
     JobAlreadyCompletedError,
+    NoArtifactsError,
     ResultFileNotFoundError,
 )
 from frameloom.gateway.errors.keys import (
@@ -26,6 +27,7 @@ from frameloom.gateway.errors.requests import (
     BusyError,
     InvalidConfigError,
     InvalidRequestError,
+    PreconditionFailedError,
     RangeNotSatisfiableError,
     RequestInvalidError,
 )
@@ -46,11 +48,13 @@ __all__ = [
     "KeyEndedError",
     "KeyNotFoundError",
     "LimitsForbiddenError",
+    "NoArtifactsError",
     "NotAuthenticatedError",
     "OtherTenantError",
     "PayloadTooLargeError",
     "PipelineNotFoundError",
     "PipelineUnavailableError",
+    "PreconditionFailedError",
     "QuotaExceededError",
     "RangeNotSatisfiableError",
     "RateLimitedError",

@@ -18,6 +18,19 @@ class JobAlreadyCompletedError(ConflictError):
         )
 
 
+class NoArtifactsError(NotFoundError):
+    """Nothing of the job is in the store, or not any more."""
+
+    code = "HTTP_ERROR"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            f"No artifacts found for job {job_id}",
+            hint="Its media could not be read, or were removed, and no pipeline has a result.",
+            detail={"job_id": job_id},
+        )
+
+
 class ResultFileNotFoundError(NotFoundError):
     """The pipeline has results, but no file of this name."""
 

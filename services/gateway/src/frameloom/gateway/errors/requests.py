@@ -41,6 +41,13 @@ class RequestInvalidError(FrameloomError):
         return cls([{"type": "missing", "loc": list(loc), "msg": "Field required", "input": None}])
 
 
+class PreconditionFailedError(FrameloomError):
+    """The file is no longer the version that the request insists on."""
+
+    code = "PRECONDITION_FAILED"
+    status = 412
+
+
 class RangeNotSatisfiableError(FrameloomError):
     """The range begins behind the end of the file."""
 

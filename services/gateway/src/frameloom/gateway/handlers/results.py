@@ -7,6 +7,7 @@ from urllib.parse import quote
 from frameloom.common.documents import Artefact, Attempt
 from frameloom.gateway.handlers.jobs import results_path
 from frameloom.gateway.http.files import FileDownload
+from frameloom.gateway.http.ranges import attachment
 from frameloom.gateway.http.typed import FromPath, FromQuery
 from frameloom.gateway.schemas.jobs import (
     AttemptResponse,
@@ -16,14 +17,16 @@ from frameloom.gateway.schemas.jobs import (
     ResultFileResponse,
 )
 from frameloom.gateway.services.caller import Caller
+from frameloom.gateway.services.files import FileStore
 from frameloom.gateway.services.results import PipelineOutcome, ResultService
 
 
 class ResultHandlers:
     """What a job has brought."""
 
-    def __init__(self, results: ResultService) -> None:
+    def __init__(self, results: ResultService, store: FileStore) -> None:
         self._results = results
+        self._store = store
 
     async def results(self, caller: Caller, job_id: FromPath[str]) -> JobResultsResponse:
         """Show how each pipeline of a job stands, with its files and every attempt. Any state will do."""
@@ -49,12 +52,16 @@ class ResultHandlers:
     ) -> FileDownload:
         """Download a file of a pipeline's result. Ranges and conditions are honoured."""
         artefact = await self._results.artefact(caller, job_id, pipeline_name, query.file)
+        disposition = attachment(artefact.filename)
         return FileDownload(
-            filename=artefact.filename,
+            disposition=disposition,
             media_type=artefact.media_type,
             size_bytes=artefact.size_bytes,
-            sha256=artefact.sha256,
-            read=lambda offset, length: self._results.read(artefact, offset, length),
+            etag=artefact.sha256,
+            read=lambda offset, length: self._store.read(artefact.key, offset, length),
+            address=await self._store.address(
+                artefact.key, query.redirect, disposition=disposition, content_type=artefact.media_type
+            ),
         )
 
 

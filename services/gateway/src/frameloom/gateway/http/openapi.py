@@ -31,9 +31,18 @@ _UNPROCESSABLE: Json = {
     "content": {"application/json": {"schema": {"$ref": _REF.format(model=HTTPValidationError.__name__)}}},
 }
 _FILE_HEADERS: Json = {
-    "ETag": {"description": "sha256 of the file, quoted", "schema": {"type": "string"}},
+    "ETag": {
+        "description": "Another one for other bytes; of a stored file its sha256",
+        "schema": {"type": "string"},
+    },
     "Content-Disposition": {"schema": {"type": "string"}},
     "Accept-Ranges": {"schema": {"type": "string"}},
+}
+_ELSEWHERE: Json = {
+    "307": {
+        "description": "Where the file can be fetched for a short while, without a key",
+        "headers": {"Location": {"schema": {"type": "string", "format": "uri"}}},
+    }
 }
 _ALWAYS: tuple[type[FrameloomError], ...] = (TransientError, FrameloomError)
 _SECURITY_SCHEMES: Json = {"HTTPBearer": {"type": "http", "scheme": "bearer"}}
@@ -154,6 +163,10 @@ def _meaning(kind: type[FrameloomError]) -> str:
     return (kind.__doc__ or "").strip().splitlines()[0]
 
 
+def _may_lead(operation: Operation) -> bool:
+    return any("redirect" in getattr(p.kind, "model_fields", {}) for p in parameters_of(operation.handler))
+
+
 def _success(operation: Operation) -> Json:
     kind = returned_by(operation.handler)
     if kind is FileDownload:
@@ -161,7 +174,8 @@ def _success(operation: Operation) -> Json:
         whole: Json = {"description": "The file", "headers": _FILE_HEADERS, **content}
         part = {"206": {"description": "The range asked for", "headers": _FILE_HEADERS, **content}}
         same: Json = {"304": {"description": "The client has this version already"}}
-        return {"200": whole, **(part if content else {}), **same}
+        led = _ELSEWHERE if content and _may_lead(operation) else {}
+        return {"200": whole, **(part if content else {}), **same, **led}
     if kind is EventStream:
         schema = {"type": "string", "description": "Server-sent events"}
         return {"200": {"description": "The stream", "content": {"text/event-stream": {"schema": schema}}}}

@@ -11,6 +11,7 @@ from frameloom.gateway.errors import RangeNotSatisfiableError
 
 _RANGE = re.compile(r"bytes\s*=\s*([0-9]{0,19})\s*-\s*([0-9]{0,19})\s*", re.ASCII | re.IGNORECASE)
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
+_STRONG = re.compile(r'(?:^|,)\s*("[^"]*")')
 _PLAIN = re.compile(r"[A-Za-z0-9 ._()+,@=-]+")
 
 
@@ -61,10 +62,25 @@ def unchanged(headers: Mapping[str, str], etag: str) -> bool:
     return given is not None and (given.strip() == "*" or etag in _TAG.findall(given))
 
 
+def as_wanted(headers: Mapping[str, str], etag: str) -> bool:
+    """Whether this is the version that ``If-Match`` insists on, if there is one."""
+    given = headers.get("If-Match")
+    return given is None or given.strip() == "*" or etag in _STRONG.findall(given)
+
+
 def attachment(filename: str) -> str:
-    """A ``Content-Disposition`` that carries any name (RFC 6266, RFC 8187)."""
+    """A ``Content-Disposition`` that has a file saved, under any name (RFC 6266, RFC 8187)."""
+    return _disposition("attachment", filename)
+
+
+def inline(filename: str) -> str:
+    """A ``Content-Disposition`` that lets a file be shown, and saved under any name."""
+    return _disposition("inline", filename)
+
+
+def _disposition(kind: str, filename: str) -> str:
     encoded = quote(filename, safe="")
     if _PLAIN.fullmatch(filename):
-        return f'attachment; filename="{filename}"'
+        return f'{kind}; filename="{filename}"'
     plain = "".join(c if _PLAIN.fullmatch(c) else "_" for c in filename)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{encoded}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from frameloom.gateway.handlers.events import EventHandlers
+from frameloom.gateway.handlers.files import FileHandlers
 from frameloom.gateway.handlers.health import HealthHandlers
 from frameloom.gateway.handlers.jobs import JobHandlers
 from frameloom.gateway.handlers.keys import KeyHandlers
@@ -13,8 +14,9 @@ from frameloom.gateway.handlers.results import ResultHandlers
 from frameloom.gateway.handlers.validation import ValidationHandlers
 from frameloom.gateway.http.typed import Operation
 from frameloom.gateway.routes.events import event_operations
+from frameloom.gateway.routes.files import file_operations, result_operations
 from frameloom.gateway.routes.health import health_operations
-from frameloom.gateway.routes.jobs import job_operations, result_operations
+from frameloom.gateway.routes.jobs import job_operations
 from frameloom.gateway.routes.keys import key_operations
 from frameloom.gateway.routes.pipelines import pipeline_operations, validation_operations
 
@@ -25,6 +27,7 @@ class Handlers:
 
     jobs: JobHandlers
     results: ResultHandlers
+    files: FileHandlers
     pipelines: PipelineHandlers
     validation: ValidationHandlers
     health: HealthHandlers
@@ -37,6 +40,7 @@ def operations(handlers: Handlers) -> list[Operation]:
     return [
         *job_operations(handlers.jobs),
         *result_operations(handlers.results),
+        *file_operations(handlers.files),
         *pipeline_operations(handlers.pipelines),
         *validation_operations(handlers.validation),
         *health_operations(handlers.health),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frameloom.common.errors import JobNotFoundError, ObjectNotFoundError
+from frameloom.common.errors import JobNotFoundError
 from frameloom.gateway.errors import (
     BusyError,
     InvalidConfigError,
@@ -11,14 +11,11 @@ from frameloom.gateway.errors import (
     PayloadTooLargeError,
     PipelineUnavailableError,
     QuotaExceededError,
-    RangeNotSatisfiableError,
-    ResultFileNotFoundError,
     UnknownPipelineError,
     UnsupportedMediaError,
     UploadTimeoutError,
 )
 from frameloom.gateway.handlers.jobs import JobHandlers
-from frameloom.gateway.handlers.results import ResultHandlers
 from frameloom.gateway.http.typed import Operation
 from frameloom.gateway.services.caller import Scope
 
@@ -33,8 +30,6 @@ _SUBMISSION_ERRORS = (
     BusyError,
     QuotaExceededError,
 )
-_DOWNLOAD_ERRORS = (InvalidRequestError, JobNotFoundError, ResultFileNotFoundError, ObjectNotFoundError)
-_FILE_PATH = "/api/v1/jobs/{job_id}/results/files/{pipeline_name}"
 
 
 def _submission(jobs: JobHandlers) -> Operation:
@@ -86,42 +81,5 @@ def job_operations(jobs: JobHandlers) -> list[Operation]:
             tags=tags,
             scope=Scope.JOBS_WRITE,
             errors=(JobNotFoundError, JobAlreadyCompletedError),
-        ),
-    ]
-
-
-def result_operations(results: ResultHandlers) -> list[Operation]:
-    """What jobs have brought."""
-    tags = ("jobs",)
-    return [
-        Operation(
-            method="GET",
-            path="/api/v1/jobs/{job_id}/results",
-            id="get_job_results_api_v1_jobs__job_id__results_get",
-            summary="Get Job Results",
-            handler=results.results,
-            tags=tags,
-            scope=Scope.RESULTS_READ,
-            errors=(JobNotFoundError,),
-        ),
-        Operation(
-            method="GET",
-            path=_FILE_PATH,
-            id="download_result_file_api_v1_jobs__job_id__results_files__pipeline_name__get",
-            summary="Download Result File",
-            handler=results.download,
-            tags=tags,
-            scope=Scope.RESULTS_READ,
-            errors=(*_DOWNLOAD_ERRORS, RangeNotSatisfiableError),
-        ),
-        Operation(
-            method="HEAD",
-            path=_FILE_PATH,
-            id="head_result_file_api_v1_jobs__job_id__results_files__pipeline_name__head",
-            summary="Facts of a Result File",
-            handler=results.download,
-            tags=tags,
-            scope=Scope.RESULTS_READ,
-            errors=_DOWNLOAD_ERRORS,
         ),
     ]

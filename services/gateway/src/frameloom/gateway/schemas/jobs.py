@@ -40,8 +40,19 @@ class ListQuery(BaseModel):
     status_filter: str | None = Field(default=None, title="Status Filter")
 
 
-class FileQuery(BaseModel):
-    """Which file of a pipeline's result."""
+class DownloadQuery(BaseModel):
+    """How a file is to be had."""
+
+    redirect: bool | None = Field(
+        default=None,
+        title="Redirect",
+        description="Lead to the object store, for a short while, instead of sending the bytes; "
+        "the server's setting decides unless given",
+    )
+
+
+class FileQuery(DownloadQuery):
+    """Which file of a pipeline's result, and how."""
 
     file: str | None = Field(default=None, title="File", description="File name; the first file unless given")
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -58,6 +59,7 @@ class Quarantined:
         sha256: Of the whole, if whoever received it has seen every byte; None: it is read again for that.
             None also means that somebody else wrote the object, so it must not change under the examination.
         head: Its first bytes, as far as they are at hand.
+        crc32: Of the whole, as far as it is known.
     """
 
     job_id: str
@@ -65,6 +67,7 @@ class Quarantined:
     size_bytes: int
     sha256: str | None = None
     head: bytes = b""
+    crc32: int | None = None
 
     @property
     def key(self) -> str:
@@ -137,7 +140,7 @@ class MediaGate:
             head = await measured.head(HEAD_BYTES)
             content_type = _known(head, filename)
             size = await self._objects.put_stream(layout.quarantined(job_id), measured.all(), content_type)
-            return Quarantined(job_id, filename, size, measured.sha256, head)
+            return Quarantined(job_id, filename, size, measured.sha256, head, measured.crc32)
 
     async def admit(self, upload: Quarantined) -> Admitted:
         """Examines an upload and moves it out of quarantine.
@@ -150,7 +153,8 @@ class MediaGate:
             if upload.sha256 is None:
                 info = await self._objects.info(upload.key)
                 etag = info.etag
-                upload = replace(upload, size_bytes=info.size_bytes, sha256=await self._digest(upload, etag))
+                sha256, crc32 = await self._digest(upload, etag)
+                upload = replace(upload, size_bytes=info.size_bytes, sha256=sha256, crc32=crc32)
             if not upload.head:
                 upload = replace(upload, head=await self._head(upload, etag))
             content_type = _known(upload.head, upload.filename)
@@ -164,6 +168,7 @@ class MediaGate:
                 size_bytes=upload.size_bytes,
                 sha256=upload.sha256 or "",
                 content_type=content_type,
+                crc32=upload.crc32,
             )
             return Admitted(upload.job_id, media, facts)
 
@@ -185,11 +190,12 @@ class MediaGate:
         except TransientError as error:
             log.warning("left behind", keys=keys, reason=str(error))
 
-    async def _digest(self, upload: Quarantined, etag: str) -> str:
-        digest = hashlib.sha256()
+    async def _digest(self, upload: Quarantined, etag: str) -> tuple[str, int]:
+        digest, crc32 = hashlib.sha256(), 0
         async for block in self._objects.read(upload.key, etag=etag):
             digest.update(block)
-        return digest.hexdigest()
+            crc32 = zlib.crc32(block, crc32)
+        return digest.hexdigest(), crc32
 
     async def _head(self, upload: Quarantined, etag: str | None) -> bytes:
         blocks = self._objects.read(upload.key, offset=0, length=HEAD_BYTES, etag=etag)
@@ -226,6 +232,7 @@ class _Measured:
         self._seen = 0
         self._held: list[bytes] = []
         self._hash = hashlib.sha256()
+        self.crc32 = 0
 
     @property
     def sha256(self) -> str:
@@ -259,5 +266,6 @@ class _Measured:
             if self._seen > self._max_bytes:
                 raise PayloadTooLargeError("The file", self._max_bytes)
             self._hash.update(chunk)
+            self.crc32 = zlib.crc32(chunk, self.crc32)
             return chunk
         return b""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from frameloom.common.documents import (
@@ -14,7 +14,6 @@ from frameloom.common.documents import (
     TaskState,
     TaskSummary,
 )
-from frameloom.common.ports.objects import ObjectStore
 from frameloom.common.ports.stores import TaskStore
 from frameloom.gateway.errors import InvalidRequestError, ResultFileNotFoundError
 from frameloom.gateway.services.caller import Caller
@@ -51,10 +50,9 @@ class JobOutcome:
 class ResultService:
     """Reads results; only what the visibility flip has shown is shown here."""
 
-    def __init__(self, jobs: JobService, tasks: TaskStore, objects: ObjectStore) -> None:
+    def __init__(self, jobs: JobService, tasks: TaskStore) -> None:
         self._jobs = jobs
         self._tasks = tasks
-        self._objects = objects
 
     async def outcome(self, caller: Caller, job_id: str) -> JobOutcome:
         """How each pipeline of a job stands.
@@ -100,10 +98,6 @@ class ResultService:
             hint=f"Choose among: {', '.join(names)}",
             detail={"files": names},
         )
-
-    def read(self, artefact: Artefact, offset: int, length: int) -> AsyncIterator[bytes]:
-        """Streams a range of a file's bytes."""
-        return self._objects.read(artefact.key, offset=offset, length=length)
 
 
 def _status(job: JobDocument, summary: TaskSummary | None) -> str:

@@ -10,11 +10,12 @@ from typing import Self
 
 from frameloom.common.settings import load
 from frameloom.gateway.settings.auth import AuthSettings
+from frameloom.gateway.settings.files import FileSettings
 from frameloom.gateway.settings.gateway import GatewaySettings
 from frameloom.gateway.settings.limits import LimitSettings
 from frameloom.gateway.settings.viewer import ViewerSettings
 
-__all__ = ["AuthSettings", "GatewaySettings", "LimitSettings", "Settings", "ViewerSettings"]
+__all__ = ["AuthSettings", "FileSettings", "GatewaySettings", "LimitSettings", "Settings", "ViewerSettings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Settings:
     viewer: ViewerSettings = field(default_factory=ViewerSettings)
     auth: AuthSettings = field(default_factory=AuthSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    files: FileSettings = field(default_factory=FileSettings)
 
     @classmethod
     def loaded(cls) -> Self:
@@ -38,4 +40,5 @@ class Settings:
             viewer=load(ViewerSettings),
             auth=load(AuthSettings),
             limits=load(LimitSettings),
+            files=load(FileSettings),
         )

@@ -65,6 +65,17 @@ class MemoryObjectStore:
         """Copies an object."""
         self._store(target, self._same(source, etag), content_type)
 
+    async def presigned_get(
+        self,
+        key: str,  # noqa: ARG002
+        *,
+        seconds: int,  # noqa: ARG002
+        disposition: str,  # noqa: ARG002
+        content_type: str,  # noqa: ARG002
+    ) -> str | None:
+        """None: nobody can reach into this process's memory."""
+        return None
+
     async def keys(self, prefix: str) -> list[str]:
         """The keys that begin with a prefix."""
         return sorted(key for key in self.held if key.startswith(prefix))
