@@ -69,7 +69,12 @@ async def running(
         port=0,
         workers=workers,
         quiet=True,
-        environment={"FRAMELOOM_WORKER_SLOTS": str(slots)},
+        environment={
+            "FRAMELOOM_WORKER_SLOTS": str(slots),
+            # Counted as ever, but never reached.
+            "FRAMELOOM_LIMIT_REQUESTS_PER_SECOND": "1000000",
+            "FRAMELOOM_LIMIT_BURST": "1000000",
+        },
     )
     if commands is not None:
         options = replace(options, commands=commands)

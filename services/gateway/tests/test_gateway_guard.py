@@ -13,7 +13,7 @@ from gateway_kit import KEY, MP4, SECRET, Gateway, form, job
 from frameloom.common.documents import ApiKey
 from frameloom.gateway.services.bootstrap import drawn
 from frameloom.gateway.services.caller import Caller, Scope
-from frameloom.gateway.settings import AuthSettings
+from frameloom.gateway.settings import AuthSettings, LimitSettings
 
 JOBS = "/api/v1/jobs/"
 MISSING = "API key required. Set AUTH_REQUIRED=false to disable authentication."
@@ -155,6 +155,16 @@ async def test_a_key_is_asked_for_before_the_body_is_read(gateway: Gateway) -> N
         async with asyncio.timeout(5):
             assert (await reader.readline()).split()[1] == b"401"  # and no "100 Continue" before it
         writer.close()
+
+
+async def test_a_request_that_asks_beforehand_is_counted_once() -> None:
+    left = []
+    async with Gateway(limits=LimitSettings(requests_per_second=0.001, burst=10)).running() as gateway:
+        for headers in ({}, {"Expect": "100-continue"}, {}):
+            more = {"Authorization": f"Bearer {KEY}", **headers}
+            _, _, told = await asked(gateway, method="POST", headers=more, data=form(MP4))
+            left.append(told["RateLimit-Remaining"])
+    assert left == ["9", "8", "7"]
 
 
 async def test_with_a_key_the_body_is_asked_for(gateway: Gateway) -> None:

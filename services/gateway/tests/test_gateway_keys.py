@@ -201,7 +201,10 @@ async def test_what_is_known_of_a_requests_own_key(gateway: Gateway) -> None:
     assert facts.shown is not None
     assert facts.shown.key.last_used_at == gateway.clock.now()
     assert (facts.shown.text, facts.scopes, facts.tenant) == (None, (Scope.JOBS_READ,), "lab")
-    assert (await gateway.access.keys.info(Caller())).shown is None
+    assert facts.limits is not None
+    assert (facts.limits.burst, facts.limits.concurrent_jobs) == (2000, 0)
+    nobody = await gateway.access.keys.info(Caller())
+    assert (nobody.shown, nobody.limits) == (None, None)
 
 
 class TestMachine:

@@ -355,7 +355,7 @@ class TestQuotas:
         rig = Rig(concurrent_jobs=1, stored_bytes=1)
         await rig.add("a")
         assert (await rig.quotas.admit(Caller())).bytes_left is None
-        assert (await rig.quotas.used(Caller())).active_jobs_limit == 0
+        assert (await rig.quotas.used(Caller())).active_jobs == 0
 
     def test_a_cut_is_told_by_its_reason(self) -> None:
         allowance = Allowance(10)

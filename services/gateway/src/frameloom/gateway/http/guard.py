@@ -115,12 +115,12 @@ class Guard:
     async def _key(self, request: web.Request, presented: str) -> ApiKey:
         """The key; an address that guesses is held up, but never a client whose key was seen to be one."""
         ring, rates = self._access.ring, self._access.rates
-        site = site_of(peer_of(request, self._access.trusted_proxies))
-        if not ring.knows(presented) and (wait := rates.may_guess(site)) is not None:
+        hashes = ring.hashes(presented)
+        if not ring.knows(hashes) and (wait := rates.may_guess(self._site(request))) is not None:
             raise RateLimitedError.wrong_keys(wait)
-        key = await ring.find(presented)
+        key = await ring.find_by(hashes)
         if key is None:
-            rates.wrong_key(site)
+            rates.wrong_key(self._site(request))
             raise UnauthorizedError.wrong()
         return key
 
@@ -133,6 +133,9 @@ class Guard:
             if self._access.required:
                 raise
             return Caller()  # as VideoAnnotator, which does not look at it
+
+    def _site(self, request: web.Request) -> str:
+        return site_of(peer_of(request, self._access.trusted_proxies))
 
     def _by_token(self, request: web.Request, operation: Operation, token: str) -> Caller:
         assert operation.token is not None

@@ -51,7 +51,7 @@ class Access:
             required=auth.required,
             ring=ring,
             tokens=Tokens(found, ring, clock),
-            keys=KeyService(keys, ring, clock, expiry_days=auth.expiry_days),
+            keys=KeyService(keys, ring, clock, settings),
             rates=RateLimiter(limits),
             trusted_proxies=limits.trusted_proxies,
         )

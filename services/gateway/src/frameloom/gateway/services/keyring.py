@@ -71,15 +71,22 @@ class KeyRing:
         """What is stored of a key."""
         return self._hashes(presented)[0]
 
+    def hashes(self, presented: str) -> tuple[str, ...]:
+        """What might be stored of it, under each secret; nothing for what has not the form of a key."""
+        return self._hashes(presented) if KEY_FORM.fullmatch(presented) else ()
+
     async def find(self, presented: str) -> ApiKey | None:
         """The key that a client has sent, if it is one and works.
 
         Raises:
             TransientError: The database does not answer.
         """
-        if not KEY_FORM.fullmatch(presented):
+        return await self.find_by(self.hashes(presented))
+
+    async def find_by(self, hashes: tuple[str, ...]) -> ApiKey | None:
+        """The same by what :meth:`hashes` has made of it."""
+        if not hashes:
             return None
-        hashes = self._hashes(presented)
         entry = self._entries.get(hashes[0])
         if entry is None or self._monotonic() - entry.read_at >= self._cache_seconds:
             entry = await self._loaded(hashes)
@@ -99,11 +106,9 @@ class KeyRing:
         entry = self._entries.get(self._by_id.get(key_id, ""))
         return entry is not None and entry.key is not None and not entry.key.works(self._clock.now())
 
-    def knows(self, presented: str) -> bool:
-        """Whether this is a key that was found before, however long ago; it may have ended since."""
-        if not KEY_FORM.fullmatch(presented):
-            return False
-        entry = self._entries.get(self._hashes(presented)[0])
+    def knows(self, hashes: tuple[str, ...]) -> bool:
+        """Whether these are of a key that was found before, however long ago; it may have ended since."""
+        entry = self._entries.get(hashes[0]) if hashes else None
         return entry is not None and entry.key is not None
 
     async def limits_of(self, key_id: str) -> KeyLimits | None:

@@ -23,6 +23,8 @@ from frameloom.gateway.errors import KeyEndedError, KeyNotFoundError, LimitsForb
 from frameloom.gateway.services.bootstrap import drawn, prefix_of
 from frameloom.gateway.services.caller import Caller, Scope
 from frameloom.gateway.services.keyring import KeyRing
+from frameloom.gateway.services.limits import Limits, effective
+from frameloom.gateway.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -73,21 +75,24 @@ class KeyFacts:
     Attributes:
         shown: The key; None: the request came without one, or with a token of nobody's key.
         scopes: What the request may do, which with a token may be less than the key.
+        limits: What the key may use; None: it came without one, and nothing is counted.
     """
 
     shown: Shown | None
     tenant: str
     scopes: tuple[Scope, ...]
+    limits: Limits | None
 
 
 class KeyService:
     """The keys that a caller rules over."""
 
-    def __init__(self, store: KeyStore, ring: KeyRing, clock: Clock, *, expiry_days: int) -> None:
+    def __init__(self, store: KeyStore, ring: KeyRing, clock: Clock, settings: Settings) -> None:
         self._store = store
         self._ring = ring
         self._clock = clock
-        self._expiry_days = expiry_days
+        self._expiry_days = settings.auth.expiry_days
+        self._limits = settings.limits
 
     async def create(self, caller: Caller, wanted: Wanted) -> Shown:
         """Makes a key.
@@ -189,7 +194,8 @@ class KeyService:
         """What is known about the key that a request came with."""
         key = await self._store.get(caller.key_id) if caller.key_id else None
         shown = self._shown(key) if key is not None and key.tenant == caller.tenant else None
-        return KeyFacts(shown, caller.tenant, tuple(sorted(caller.scopes)))
+        limits = effective(self._limits, key.limits) if shown is not None and key is not None else None
+        return KeyFacts(shown, caller.tenant, tuple(sorted(caller.scopes)), limits)
 
     async def _own(self, caller: Caller, key_id: str) -> ApiKey:
         key = await self._store.get(key_id)

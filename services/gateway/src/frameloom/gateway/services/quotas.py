@@ -19,6 +19,7 @@ from frameloom.common.ports.stores import JobStore
 from frameloom.gateway.errors import PayloadTooLargeError, QuotaExceededError
 from frameloom.gateway.services.caller import Caller
 from frameloom.gateway.services.keyring import KeyRing
+from frameloom.gateway.services.limits import Limits, effective
 from frameloom.gateway.settings import LimitSettings
 
 _ACTIVE_SECONDS = 5.0
@@ -33,12 +34,10 @@ _NEVER = float("-inf")
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What a key uses and may use; a limit of 0 is none."""
+    """What a key uses."""
 
     active_jobs: int
-    active_jobs_limit: int
     stored_bytes: int
-    stored_bytes_limit: int
 
 
 @dataclass(slots=True)
@@ -144,15 +143,15 @@ class Quotas:
             use.active_at = _NEVER
 
     async def used(self, caller: Caller) -> Use:
-        """How many active jobs and how many bytes the caller's key has now, and may have."""
-        jobs, stored = await self._limits(caller)
+        """What the caller's key uses now. Costs as much as it has jobs: not for every request."""
         if caller.account is None:
-            return Use(0, 0, 0, 0)
+            return Use(0, 0)
         active = await self._jobs.active_of_key(caller.account)
-        return Use(active, jobs, await self._jobs.bytes_of_key(caller.account), stored)
+        return Use(active, await self._jobs.bytes_of_key(caller.account))
 
     async def _allowed(self, caller: Caller, account: str, use: _Use) -> Allowance:
-        jobs, stored = await self._limits(caller)
+        limits = await self._limits(caller)
+        jobs, stored = limits.concurrent_jobs, limits.stored_bytes
         if jobs:
             active = await self._active(account, use, jobs)
             if active + use.uploads > jobs:  # the one that asks is among the uploads
@@ -164,14 +163,9 @@ class Quotas:
             raise QuotaExceededError.full(stored)
         return Allowance(left)
 
-    async def _limits(self, caller: Caller) -> tuple[int, int]:
+    async def _limits(self, caller: Caller) -> Limits:
         own = await self._ring.limits_of(caller.key_id) if caller.key_id else None
-        jobs = own.concurrent_jobs if own is not None else None
-        stored = own.stored_bytes if own is not None else None
-        return (
-            self._settings.concurrent_jobs if jobs is None else jobs,
-            self._settings.stored_bytes if stored is None else stored,
-        )
+        return effective(self._settings, own)
 
     async def _active(self, account: str, use: _Use, limit: int) -> int:
         async with use.asking:

@@ -9,11 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from frameloom.common.documents import KeyLimits
+from frameloom.gateway.services.limits import effective
 from frameloom.gateway.settings import LimitSettings
 
 _REMEMBERED = 20_000
-_BURST_SECONDS = 10.0
-"""The burst of a key that has a rate of its own and no burst: what comes in this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +92,10 @@ class RateLimiter:
             account: What it is counted under.
             own: The key's own limits, as far as they are known.
         """
-        per_second, burst = self._settings.requests_per_second, self._settings.burst
-        if own is not None and own.requests_per_second is not None:
-            per_second, burst = own.requests_per_second, max(1, int(own.requests_per_second * _BURST_SECONDS))
-        if own is not None and own.burst is not None:
-            burst = max(1, own.burst)
-        return self._requests.take(account, per_second, burst) if per_second > 0 else None
+        limits = effective(self._settings, own)
+        if limits.requests_per_second <= 0:
+            return None
+        return self._requests.take(account, limits.requests_per_second, limits.burst)
 
     def wrong_key(self, address: str) -> int | None:
         """Counts a wrong key; after how many seconds the address may try again, None: at once."""
