@@ -9,11 +9,19 @@ import av
 import numpy as np
 
 
-def clip(path: Path, *, seconds: float = 1.0, fps: int = 10, size: tuple[int, int] = (160, 120)) -> Path:
-    """A video whose second half is another scene."""
+def clip(
+    path: Path,
+    *,
+    seconds: float = 1.0,
+    fps: int = 10,
+    size: tuple[int, int] = (160, 120),
+    codec: str = "libx264",
+) -> Path:
+    """A video whose second half is another scene, in the container that its ending names."""
+    options = {"preset": "ultrafast"} if codec == "libx264" else {}
     count = int(seconds * fps)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=Fraction(fps), options={"preset": "ultrafast"})
+        stream = container.add_stream(codec, rate=Fraction(fps), options=options)
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         for number in range(count):
