@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from support.deployment import Deployment
+from support.deployment import Deployment, form
 
 FRAMELOOM = str(Path(sys.executable).with_name("frameloom"))
 KEY = re.compile(r"va_[A-Za-z0-9_-]{43}")
@@ -124,3 +124,48 @@ async def test_keys_are_made_rotated_and_revoked_by_the_command_line(deployment:
             await asyncio.sleep(0.1)
     for name in gateways:
         assert await answered(deployment, successor, name) == 200
+
+
+async def test_a_quota_holds_over_a_restart_and_room_comes_back(deployment: Deployment, video: Path) -> None:
+    deployment.environment["FRAMELOOM_LIMIT_CONCURRENT_JOBS"] = "2"
+    await deployment.start("gateway", "worker")  # no scheduler: the jobs stay pending
+    await listening(deployment, "gateway")
+    async with asyncio.timeout(60):
+        while not (await deployment.get("/api/v1/pipelines/"))["total"]:
+            await asyncio.sleep(0.1)
+    first, _ = [await deployment.submit(video, "scene_detection") for _ in range(2)]
+    before = await deployment.keys()
+
+    async def refused() -> dict[str, Any] | None:
+        """What a further job is refused with; None: it was accepted."""
+        data = form(video, "scene_detection", None, None)
+        async with deployment.http.post(deployment.base_url + JOBS, data=data) as answer:
+            body: dict[str, Any] = await answer.json()
+            if answer.status == 201:
+                return None
+            assert (answer.status, answer.headers["Retry-After"]) == (429, "10"), body
+            return dict(body["error"])
+
+    error = await refused()
+    assert error is not None
+    assert (error["code"], error["detail"]) == ("QUOTA_EXCEEDED", {"quota": "concurrent_jobs", "limit": 2})
+    assert await deployment.stop("gateway") == [0]
+    await deployment.start("gateway")
+    await listening(deployment, "gateway")
+    assert await refused() is not None
+    assert await deployment.keys() == before
+    async with deployment.http.post(f"{deployment.base_url}{JOBS}{first}/cancel") as answer:
+        assert answer.status == 200
+    async with asyncio.timeout(10):
+        while await refused() is not None:
+            await asyncio.sleep(0.2)
+
+
+async def test_without_keys_all_may_come_but_a_wrong_key_is_refused(deployment: Deployment) -> None:
+    deployment.environment["AUTH_REQUIRED"] = "false"
+    await deployment.start("gateway")
+    await listening(deployment, "gateway")
+    async with aiohttp.ClientSession() as http, http.get(deployment.base_url + JOBS) as answer:
+        assert answer.status == 200
+    assert await answered(deployment, deployment.api_key) == 200
+    assert await answered(deployment, "va_" + "A" * 43) == 401

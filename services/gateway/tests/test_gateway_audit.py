@@ -77,6 +77,14 @@ async def test_a_change_that_was_not_made(gateway: Gateway, lines: list[Any]) ->
     assert (line["event"], line["outcome"], line["job_id"]) == ("not changed", 404, "nobody")
 
 
+async def test_an_id_can_not_forge_lines(gateway: Gateway, lines: list[Any]) -> None:
+    await gateway.post(None, f"{JOBS}%1b[31mred%0a{'x' * 100}/cancel")
+    (line,) = audit(lines)
+    assert line["job_id"].startswith(r"'\x1b[31mred\n")
+    assert len(line["job_id"]) < 80
+    assert line["job_id"].isprintable()
+
+
 async def test_reading_leaves_no_line(gateway: Gateway, lines: list[Any]) -> None:
     await gateway.jobs.insert(job(gateway.clock, "j"))
     for path in (JOBS, f"{JOBS}j", "/health", "/api/v1/pipelines/", "/nothing"):

@@ -67,7 +67,7 @@ class Audit:
         decision = request.get(DECISION)
         caller = decision.caller if decision is not None else None
         found = request.match_info
-        subjects = {told: found[name] for name, told in _SUBJECTS.items() if name in found}
+        subjects = {told: _harmless(found[name]) for name, told in _SUBJECTS.items() if name in found}
         if (made := request.get(SUBJECT)) is not None and made not in subjects.values():
             subjects["made"] = made
         return {
@@ -78,6 +78,11 @@ class Audit:
             "tenant": (caller.tenant or None) if caller else None,
             "peer": peer_of(request, self._trusted),
         }
+
+
+def _harmless(text: str) -> str:
+    """An id as a client wrote it, whatever that is: cut, and without what drives a terminal."""
+    return text if _SANE.fullmatch(text) else ascii(text[:64])
 
 
 def named(request: web.Request, response: web.StreamResponse) -> None:
