@@ -43,3 +43,15 @@ class ModelSettings(BaseSettings):
 
     dir: Path | None = None
     """Cache of models and sample clips. None: the user's cache folder of the platform."""
+    mirrors: Annotated[tuple[str, ...], NoDecode] = ()
+    """Where model files are looked for before their package, separated by commas: absolute folders,
+    ``s3://bucket/prefix`` (with the S3 settings), ``https://`` addresses."""
+
+    @field_validator("mirrors", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        from frameloom.worker.models.sources.mirror import check_mirror  # noqa: PLC0415 - settings come first
+
+        names = value.split(",") if isinstance(value, str) else value
+        assert isinstance(names, list | tuple)
+        return tuple(check_mirror(str(name).strip()) for name in names if str(name).strip())

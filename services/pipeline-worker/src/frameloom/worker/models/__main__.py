@@ -63,8 +63,8 @@ def _list(store: ModelStore, options: argparse.Namespace) -> int:  # noqa: ARG00
     for spec in store.specs:
         state = "cached" if store.has(spec.name) else "optional" if spec.optional else "missing"
         sys.stdout.write(
-            f"{spec.name:<12} {spec.kind:<7} {state:<9} {spec.size_bytes / 1e6:7.1f} MB  "
-            f"{spec.source.requirement:<26} {spec.licence}\n"
+            f"{spec.name:<22} {spec.kind:<7} {state:<9} {spec.size_bytes / 1e6:7.1f} MB  "
+            f"{spec.source.origin:<34} {spec.licence}\n"
         )
     return 0
 
@@ -72,7 +72,7 @@ def _list(store: ModelStore, options: argparse.Namespace) -> int:  # noqa: ARG00
 def _verify(store: ModelStore, options: argparse.Namespace) -> int:  # noqa: ARG001
     states = store.verify()
     for name, good in states.items():
-        sys.stdout.write(f"{name:<12} {'ok' if good else 'DAMAGED'}\n")
+        sys.stdout.write(f"{name:<22} {'ok' if good else 'DAMAGED'}\n")
     return 0 if all(states.values()) else 1
 
 

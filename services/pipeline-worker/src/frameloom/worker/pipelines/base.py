@@ -137,10 +137,7 @@ class Pipeline(ABC):
         except (TaskError, ValueError) as error:
             return False, str(error)
         if missing:
-            return (
-                False,
-                f"The model {missing[0]} is not in the worker's cache, and fetching is switched off.",
-            )
+            return False, models.why_not(missing[0])
         return True, None
 
     def load(self) -> None:
