@@ -21,7 +21,8 @@ The API key of this stack, made just now:
 
     {key}
 
-It is kept in {path}, where the frameloom command finds it by itself.
+It is kept in {path}. The frameloom command finds it there by itself, if
+that is the usual data folder or FRAMELOOM_DATA names it.
 Other clients send it as: Authorization: Bearer {key}
 
 """
