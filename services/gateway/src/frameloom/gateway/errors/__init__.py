@@ -33,6 +33,7 @@ from frameloom.gateway.errors.requests import (
 )
 from frameloom.gateway.errors.uploads import (
     PayloadTooLargeError,
+    ProbeUnavailableError,
     UnsupportedMediaError,
     UploadAbortedError,
     UploadTimeoutError,
@@ -55,6 +56,7 @@ __all__ = [
     "PipelineNotFoundError",
     "PipelineUnavailableError",
     "PreconditionFailedError",
+    "ProbeUnavailableError",
     "QuotaExceededError",
     "RangeNotSatisfiableError",
     "RateLimitedError",

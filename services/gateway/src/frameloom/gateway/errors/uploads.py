@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frameloom.common.errors import FrameloomError
+from frameloom.common.errors import FrameloomError, TransientError
 
 
 class PayloadTooLargeError(FrameloomError):
@@ -38,3 +38,9 @@ class UploadAbortedError(FrameloomError):
 
     code = "UPLOAD_ABORTED"
     status = 400
+
+
+class ProbeUnavailableError(TransientError):
+    """Uploads can not be examined: the process for it does not start."""
+
+    code = "PROBE_UNAVAILABLE"

@@ -21,6 +21,7 @@ import structlog
 from frameloom.common import layout
 from frameloom.common.documents import MediaFacts, MediaRef
 from frameloom.common.errors import TransientError
+from frameloom.common.media.sniffing import HEAD_BYTES, sniff
 from frameloom.common.ports.objects import ObjectStore
 from frameloom.gateway.errors import (
     BusyError,
@@ -28,7 +29,7 @@ from frameloom.gateway.errors import (
     PayloadTooLargeError,
     UnsupportedMediaError,
 )
-from frameloom.gateway.services.media import HEAD_BYTES, clean_filename, sniff
+from frameloom.gateway.services.media import clean_filename
 
 log = structlog.get_logger(__name__)
 
