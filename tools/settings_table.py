@@ -33,6 +33,7 @@ from frameloom.gateway.settings import (
     FileSettings,
     GatewaySettings,
     LimitSettings,
+    UploadSettings,
     ViewerSettings,
 )
 from frameloom.results.settings import ResultsSettings
@@ -55,6 +56,7 @@ CLASSES: tuple[type[BaseSettings], ...] = (
     AuthSettings,
     LimitSettings,
     FileSettings,
+    UploadSettings,
     SchedulerSettings,
     WorkerSettings,
     ModelSettings,

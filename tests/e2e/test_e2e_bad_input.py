@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from support.deployment import Deployment, form
-from support.media import truncated
+from support.media import clip, truncated
 
 
 async def post(deployment: Deployment, data: aiohttp.FormData) -> tuple[int, dict[str, Any]]:
@@ -35,7 +35,7 @@ def written(path: Path, content: bytes) -> Path:
         (b"", 400, "empty"),
         (b"This is a letter, not a video.\n" * 40, 415, "no video"),
         (b"%PDF-1.7\n" + b"0" * 4000, 415, "no video"),
-        (b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1/x.ts\n", 415, "no video"),
+        (b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1/x.ts\n", 415, "playlist"),
     ],
 )
 async def test_what_is_no_video_is_refused(
@@ -71,10 +71,22 @@ async def test_what_can_not_be_run_is_refused(
     assert await stored(shared) <= before
 
 
-async def test_a_truncated_video_fails_with_a_sentence_and_is_removed(
-    shared: Deployment, video: Path, tmp_path: Path
+async def test_a_truncated_video_is_refused(shared: Deployment, video: Path, tmp_path: Path) -> None:
+    before = await stored(shared)
+    status, body = await post(
+        shared, form(truncated(tmp_path / "cut.mp4", video), "scene_detection,face_analysis", None, None)
+    )
+    assert (status, body["error"]["code"]) == (400, "MEDIA_DAMAGED"), body
+    assert "cut off" in body["error"]["message"]
+    assert await stored(shared) <= before
+
+
+async def test_media_that_only_a_worker_finds_wanting_fail_and_are_removed(
+    shared: Deployment, tmp_path: Path
 ) -> None:
-    job_id = await shared.submit(truncated(tmp_path / "cut.mp4", video), "scene_detection,face_analysis")
+    """Its index and its first picture are there: only who reads on finds it cut off."""
+    whole = clip(tmp_path / "whole.mp4", seconds=4, index_first=True)
+    job_id = await shared.submit(truncated(tmp_path / "cut.mp4", whole, 0.6), "scene_detection,face_analysis")
     job = await shared.ended(job_id)
     assert job["status"] == "failed"
     assert "cut off" in job["error_message"] or "damaged" in job["error_message"], job["error_message"]

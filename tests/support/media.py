@@ -16,11 +16,15 @@ def clip(
     fps: int = 10,
     size: tuple[int, int] = (160, 120),
     codec: str = "libx264",
+    index_first: bool = False,
 ) -> Path:
-    """A video whose second half is another scene, in the container that its ending names."""
+    """A video whose second half is another scene, in the container that its ending names.
+
+    The index of an MP4 stands at its end, unless asked for at first.
+    """
     options = {"preset": "ultrafast"} if codec == "libx264" else {}
     count = int(seconds * fps)
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options={"movflags": "faststart"} if index_first else {}) as container:
         stream = container.add_stream(codec, rate=Fraction(fps), options=options)
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"

@@ -13,7 +13,7 @@ from gateway_kit import KEY_LINE, MP4, Gateway, form, soon
 from frameloom.common.background import set_within
 from frameloom.common.documents import JobDocument
 from frameloom.common.errors import DatabaseUnavailableError, StorageUnavailableError
-from frameloom.gateway.settings import GatewaySettings
+from frameloom.gateway.settings import GatewaySettings, UploadSettings
 
 BOUNDARY = {"Content-Type": "multipart/form-data; boundary=B"}
 FILE_HEAD = b'--B\r\nContent-Disposition: form-data; name="video"; filename="v.mp4"\r\n'
@@ -146,7 +146,15 @@ async def test_a_length_over_the_limit_is_refused_before_the_body_is_sent(gatewa
     writer.close()
 
 
-async def test_a_client_that_goes_away_leaves_nothing(gateway: Gateway) -> None:
+@pytest.fixture
+async def unheld() -> AsyncIterator[Gateway]:
+    """A gateway where every upload lies in quarantine until it has been examined."""
+    async with Gateway(uploads=UploadSettings(held_bytes=0)).running() as made:
+        yield made
+
+
+async def test_a_client_that_goes_away_leaves_nothing(unheld: Gateway) -> None:
+    gateway = unheld
     reading = asyncio.Event()
     released = asyncio.Event()
 
@@ -196,15 +204,20 @@ async def test_a_client_that_falls_silent_is_told() -> None:
         assert nothing_left(gateway)
 
 
-async def test_a_store_that_is_away_is_a_503_to_try_again(gateway: Gateway) -> None:
-    async def put_stream(*_: Any) -> int:
+@pytest.mark.parametrize("call", ["put", "put_stream", "copy"])
+async def test_a_store_that_is_away_is_a_503_to_try_again(
+    gateway: Gateway, unheld: Gateway, call: str
+) -> None:
+    async def away(*_: Any, **__: Any) -> int:
         raise StorageUnavailableError("The object store does not answer")
 
-    gateway.objects.put_stream = put_stream  # type: ignore[assignment, method-assign]
+    gateway = gateway if call == "put" else unheld
+    setattr(gateway.objects, call, away)
     async with gateway.client.post("/api/v1/jobs/", data=form()) as answer:
         assert answer.status == 503
         assert int(answer.headers["Retry-After"]) > 0
         assert (await answer.json())["error"]["code"] == "STORAGE_UNAVAILABLE"
+    assert nothing_left(gateway)
 
 
 @pytest.mark.parametrize("stored", [True, False])

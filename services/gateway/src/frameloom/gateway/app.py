@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
@@ -48,6 +48,8 @@ from frameloom.gateway.http.guard import Guard
 from frameloom.gateway.http.openapi import document
 from frameloom.gateway.http.server import build
 from frameloom.gateway.http.viewer import ViewerCopy, add_viewer
+from frameloom.gateway.probe.prober import Prober, ProcessLimits, ProcessProber
+from frameloom.gateway.probe.rules import ProbeLimits
 from frameloom.gateway.routes import Handlers, operations
 from frameloom.gateway.services.access import Access
 from frameloom.gateway.services.artifacts import ArtifactService
@@ -65,7 +67,7 @@ from frameloom.gateway.services.streams import StreamService
 from frameloom.gateway.services.submission import SubmissionService
 from frameloom.gateway.services.tally import Tally
 from frameloom.gateway.services.validation import ValidationService
-from frameloom.gateway.settings import GatewaySettings, Settings
+from frameloom.gateway.settings import GatewaySettings, Settings, UploadSettings
 
 log = structlog.get_logger(__name__)
 _BACKLOG = 1024
@@ -84,6 +86,7 @@ class Ports:
 
     Attributes:
         uploads: The object store again, with threads of its own: slow uploads must not hold up downloads.
+        prober: Looks into uploads.
         tally: Knows how many jobs there are; hears the same events as the hub.
         probes: By dependency, a call that fails when it does not answer.
     """
@@ -98,6 +101,7 @@ class Ports:
     relay: JobRelay
     hub: LiveEvents
     tally: Tally
+    prober: Prober
     clock: Clock
     probes: Mapping[str, Probe]
 
@@ -149,7 +153,7 @@ async def main(shutdown: Shutdown) -> None:
         )
         kafka = Kafka(load(KafkaSettings), "gateway")
         feed = (kafka.topics.events, kafka.topics.progress)
-        ports = await _ports(stack, own, kafka, hub)
+        ports = await _ports(stack, settings, kafka, hub)
         hear = partial(_hear, hub, ports.tally)
         kafka.consume(Consumption(name="live-events", topics=feed, handler=hear, group=None))
         await stack.enter_async_context(hub.running(ports.jobs.get, ports.clock))
@@ -180,14 +184,16 @@ def _handlers(settings: Settings, ports: Ports, access: Access) -> Handlers:
     limits = UploadLimits(
         max_bytes=own.max_upload_bytes,
         concurrent=own.max_concurrent_uploads,
+        concurrent_per_key=settings.uploads.max_concurrent_per_key,
         wait_seconds=own.upload_wait_seconds,
+        held_bytes=settings.uploads.held_bytes,
     )
     quotas = Quotas(ports.jobs, access.ring, settings.limits)
     streams = StreamService(ports.hub, ports.jobs, ports.clock, overlap_seconds=own.replay_overlap_seconds)
     submissions = SubmissionService(
         ports.jobs,
         ports.tally,
-        MediaGate(ports.uploads, limits),
+        MediaGate(ports.uploads, ports.prober, limits),
         validation,
         ports.relay,
         ports.clock,
@@ -209,12 +215,12 @@ def _handlers(settings: Settings, ports: Ports, access: Access) -> Handlers:
     )
 
 
-async def _ports(stack: AsyncExitStack, settings: GatewaySettings, kafka: Kafka, hub: LiveEvents) -> Ports:
+async def _ports(stack: AsyncExitStack, settings: Settings, kafka: Kafka, hub: LiveEvents) -> Ports:
     """The real adapters, connected, their indexes in place."""
     s3 = load(S3Settings)
     mongo = await stack.enter_async_context(Mongo.connected(load(MongoSettings)))
     objects = await stack.enter_async_context(S3ObjectStore.connected(s3))
-    uploading = s3.model_copy(update={"threads": settings.max_concurrent_uploads})
+    uploading = s3.model_copy(update={"threads": settings.gateway.max_concurrent_uploads})
     uploads = await stack.enter_async_context(S3ObjectStore.connected(uploading))
     jobs, tasks, keys = MongoJobStore(mongo), MongoTaskStore(mongo), MongoKeyStore(mongo)
     clock = SystemClock()
@@ -223,7 +229,7 @@ async def _ports(stack: AsyncExitStack, settings: GatewaySettings, kafka: Kafka,
         await store.create_indexes()
 
     async def broker_answers() -> None:
-        if not await kafka.broker.ping(settings.probe_timeout_seconds):
+        if not await kafka.broker.ping(settings.gateway.probe_timeout_seconds):
             raise BrokerUnavailableError("The broker does not answer")
 
     return Ports(
@@ -237,9 +243,28 @@ async def _ports(stack: AsyncExitStack, settings: GatewaySettings, kafka: Kafka,
         relay=JobRelay(jobs, kafka, kafka.topics.events),
         hub=hub,
         tally=Tally(jobs, clock),
+        prober=await stack.enter_async_context(_prober(settings.uploads)),
         clock=clock,
         probes={"storage": objects.ping, "broker": broker_answers},
     )
+
+
+def _prober(settings: UploadSettings) -> AbstractAsyncContextManager[Prober]:
+    limits = ProbeLimits(
+        duration_seconds=settings.max_duration_seconds,
+        pixels=settings.max_pixels,
+        fps=settings.max_fps,
+        streams=settings.max_streams,
+        bit_depth=settings.max_bit_depth,
+        read_bytes=settings.max_probe_bytes,
+    )
+    process = ProcessLimits(
+        timeout_seconds=settings.probe_timeout_seconds,
+        cpu_seconds=settings.probe_cpu_seconds,
+        memory_bytes=settings.probe_memory_bytes,
+        at_once=settings.max_concurrent_probes,
+    )
+    return ProcessProber.running(limits, process)
 
 
 async def _listening(app: web.Application, settings: GatewaySettings) -> web.AppRunner:

@@ -47,6 +47,8 @@ def examined(source: Source, size_bytes: int, demuxer: str, limits: ProbeLimits)
         source.seek(0)
     with _told(Reason.DAMAGED if indexed else Reason.NO_INDEX), _opened(source, demuxer, limits) as container:
         seen = _seen(container, demuxer)
+        if not indexed and not seen.streams:
+            raise Refused(Reason.NO_INDEX)
         facts = judged(seen, limits)
         chosen = seen.video if seen.video is not None else seen.audio
         with _told(Reason.UNDECODABLE, codec=facts.video_codec or facts.audio_codec):

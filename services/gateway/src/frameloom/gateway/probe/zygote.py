@@ -155,7 +155,8 @@ def _bury(control: socket.socket, children: dict[int, int]) -> None:
             if pid == 0:
                 return
             if (number := children.pop(pid, None)) is not None:
-                control.sendall(ENDED.pack(number, os.waitstatus_to_exitcode(status)))
+                with suppress(OSError):  # the gateway has gone: its socket says so next
+                    control.sendall(ENDED.pack(number, os.waitstatus_to_exitcode(status)))
 
 
 def _become_child(control: socket.socket, fd: int, made: _Jail, own: tuple[Any, ...]) -> NoReturn:

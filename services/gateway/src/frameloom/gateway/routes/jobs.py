@@ -5,13 +5,22 @@ from __future__ import annotations
 from frameloom.common.errors import JobNotFoundError
 from frameloom.gateway.errors import (
     BusyError,
+    IndirectMediaError,
     InvalidConfigError,
     InvalidRequestError,
     JobAlreadyCompletedError,
+    MediaDamagedError,
+    MediaLimitError,
+    MediaNotUsableError,
+    NoMediaStreamError,
     PayloadTooLargeError,
     PipelineUnavailableError,
+    ProbeFailedError,
+    ProbeTimeoutError,
     QuotaExceededError,
+    StillImageError,
     UnknownPipelineError,
+    UnsupportedCodecError,
     UnsupportedMediaError,
     UploadTimeoutError,
 )
@@ -19,6 +28,19 @@ from frameloom.gateway.handlers.jobs import JobHandlers
 from frameloom.gateway.http.typed import Operation
 from frameloom.gateway.services.caller import Scope
 
+ADMISSION_ERRORS = (
+    UnsupportedMediaError,
+    StillImageError,
+    IndirectMediaError,
+    UnsupportedCodecError,
+    NoMediaStreamError,
+    MediaDamagedError,
+    MediaLimitError,
+    MediaNotUsableError,
+    ProbeTimeoutError,
+    ProbeFailedError,
+)
+"""Why the upload gate refuses a file, by whatever way it came."""
 _SUBMISSION_ERRORS = (
     InvalidRequestError,
     InvalidConfigError,
@@ -26,7 +48,7 @@ _SUBMISSION_ERRORS = (
     PipelineUnavailableError,
     UploadTimeoutError,
     PayloadTooLargeError,
-    UnsupportedMediaError,
+    *ADMISSION_ERRORS,
     BusyError,
     QuotaExceededError,
 )

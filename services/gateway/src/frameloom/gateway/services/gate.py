@@ -13,7 +13,7 @@ import asyncio
 import hashlib
 import zlib
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 
 import structlog
@@ -21,15 +21,18 @@ import structlog
 from frameloom.common import layout
 from frameloom.common.documents import MediaFacts, MediaRef
 from frameloom.common.errors import TransientError
+from frameloom.common.media.formats import DEMUXERS
 from frameloom.common.media.sniffing import HEAD_BYTES, sniff
 from frameloom.common.ports.objects import ObjectStore
-from frameloom.gateway.errors import (
-    BusyError,
-    InvalidRequestError,
-    PayloadTooLargeError,
-    UnsupportedMediaError,
-)
+from frameloom.gateway.errors import InvalidRequestError
+from frameloom.gateway.probe.prober import Examined, Prober
+from frameloom.gateway.probe.reasons import Refused
+from frameloom.gateway.services.caller import Caller
+from frameloom.gateway.services.incoming import Incoming
 from frameloom.gateway.services.media import clean_filename
+from frameloom.gateway.services.places import UploadPlaces
+from frameloom.gateway.services.refusals import refusal
+from frameloom.gateway.services.strangers import stranger
 
 log = structlog.get_logger(__name__)
 
@@ -41,12 +44,17 @@ class UploadLimits:
     Attributes:
         max_bytes: Largest media file.
         concurrent: How many uploads are stored at once; further ones wait.
+        concurrent_per_key: How many of them may be one key's.
         wait_seconds: How long an upload waits for its turn.
+        held_bytes: A file that is no larger is held in memory until it has been examined, and stored then:
+            that spares the bucket a copy and a removal.
     """
 
     max_bytes: int
     concurrent: int
+    concurrent_per_key: int
     wait_seconds: float
+    held_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,7 @@ class Quarantined:
             None also means that somebody else wrote the object, so it must not change under the examination.
         head: Its first bytes, as far as they are at hand.
         crc32: Of the whole, as far as it is known.
+        stored: Whether it lies in the bucket. A small one waits in memory instead, whole in ``head``.
     """
 
     job_id: str
@@ -69,6 +78,7 @@ class Quarantined:
     sha256: str | None = None
     head: bytes = b""
     crc32: int | None = None
+    stored: bool = True
 
     @property
     def key(self) -> str:
@@ -94,29 +104,21 @@ class Admitted:
 class MediaGate:
     """Takes uploads in, and lets out of quarantine what can be worked on."""
 
-    def __init__(self, objects: ObjectStore, limits: UploadLimits) -> None:
+    def __init__(self, objects: ObjectStore, prober: Prober, limits: UploadLimits) -> None:
         self._objects = objects
+        self._prober = prober
         self._limits = limits
-        self._slots = asyncio.Semaphore(limits.concurrent)
+        self._places = UploadPlaces(
+            total=limits.concurrent, per_key=limits.concurrent_per_key, wait_seconds=limits.wait_seconds
+        )
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """A place for one upload; meanwhile the body waits unread in the client: back-pressure, not memory.
+    def place(self, caller: Caller) -> AbstractAsyncContextManager[None]:
+        """A place for one upload of this caller: hold it while bytes are received and examined.
 
         Raises:
             BusyError: None became free in time.
         """
-        try:
-            async with asyncio.timeout(self._limits.wait_seconds):
-                await self._slots.acquire()
-        except TimeoutError:
-            raise BusyError(
-                "Too many uploads are in progress", hint="Try again in a moment, or ask another gateway."
-            ) from None
-        try:
-            yield
-        finally:
-            self._slots.release()
+        return self._places.taken(caller.account)
 
     async def receive(
         self,
@@ -137,18 +139,33 @@ class MediaGate:
             FrameloomError: It is empty, too large, or begins as no media file does. Nothing is left of it.
         """
         limit = self._limits.max_bytes if max_bytes is None else min(max_bytes, self._limits.max_bytes)
-        async with self._or_nothing(job_id), aclosing(_Measured(chunks, limit)) as measured:
-            head = await measured.head(HEAD_BYTES)
-            content_type = _known(head, filename)
-            size = await self._objects.put_stream(layout.quarantined(job_id), measured.all(), content_type)
-            return Quarantined(job_id, filename, size, measured.sha256, head, measured.crc32)
+        async with aclosing(Incoming(chunks, limit)) as incoming:
+            content_type = _known(await incoming.head(HEAD_BYTES), filename)
+            head = await incoming.head(max(HEAD_BYTES, self._limits.held_bytes + 1))
+            stored = len(head) > self._limits.held_bytes
+            size = len(head)
+            if stored:
+                async with self._or_nothing(job_id):
+                    key = layout.quarantined(job_id)
+                    size = await self._objects.put_stream(key, incoming.all(), content_type)
+            return Quarantined(
+                job_id=job_id,
+                filename=filename,
+                size_bytes=size,
+                sha256=incoming.sha256,
+                head=head,
+                crc32=incoming.crc32,
+                stored=stored,
+            )
 
     async def admit(self, upload: Quarantined) -> Admitted:
-        """Examines an upload and moves it out of quarantine.
+        """Examines an upload and lets it out of quarantine.
 
         Raises:
             FrameloomError: It is refused, or a dependency is away. Nothing is left of it.
         """
+        if not upload.stored:
+            return await self._admitted(upload, None)
         async with self._or_nothing(upload.job_id):
             etag = None
             if upload.sha256 is None:
@@ -157,21 +174,27 @@ class MediaGate:
                 sha256, crc32 = await self._digest(upload, etag)
                 upload = replace(upload, size_bytes=info.size_bytes, sha256=sha256, crc32=crc32)
             if not upload.head:
-                upload = replace(upload, head=await self._head(upload, etag))
-            content_type = _known(upload.head, upload.filename)
-            facts = MediaFacts(container=content_type)
-            target = layout.media(upload.job_id)
-            await self._objects.copy(upload.key, target, content_type, etag=etag)
+                upload = replace(upload, head=await self._range(upload, etag, 0, HEAD_BYTES))
+            return await self._admitted(upload, etag)
+
+    async def _admitted(self, upload: Quarantined, etag: str | None) -> Admitted:
+        content_type = _known(upload.head, upload.filename)
+        facts = await self._examined(upload, content_type, etag)
+        media = MediaRef(
+            key=layout.media(upload.job_id),
+            filename=clean_filename(upload.filename),
+            size_bytes=upload.size_bytes,
+            sha256=upload.sha256 or "",
+            content_type=content_type,
+            crc32=upload.crc32,
+        )
+        if upload.stored:
+            await self._objects.copy(upload.key, media.key, content_type, etag=etag)
             await self._remove(upload.key)
-            media = MediaRef(
-                key=target,
-                filename=clean_filename(upload.filename),
-                size_bytes=upload.size_bytes,
-                sha256=upload.sha256 or "",
-                content_type=content_type,
-                crc32=upload.crc32,
-            )
-            return Admitted(upload.job_id, media, facts)
+        else:
+            async with self._or_nothing(upload.job_id):
+                await self._objects.put(media.key, upload.head, content_type)
+        return Admitted(upload.job_id, media, facts)
 
     async def discard(self, job_id: str) -> None:
         """Removes whatever lies in the bucket for an upload that becomes no job."""
@@ -198,8 +221,25 @@ class MediaGate:
             crc32 = zlib.crc32(block, crc32)
         return digest.hexdigest(), crc32
 
-    async def _head(self, upload: Quarantined, etag: str | None) -> bytes:
-        blocks = self._objects.read(upload.key, offset=0, length=HEAD_BYTES, etag=etag)
+    async def _examined(self, upload: Quarantined, content_type: str, etag: str | None) -> MediaFacts:
+        """What is in it, as a process that can do nothing else has seen."""
+
+        async def read(offset: int, length: int) -> bytes:
+            if offset + length <= len(upload.head):
+                return upload.head[offset : offset + length]
+            return await self._range(upload, etag, offset, length)
+
+        try:
+            return await self._prober.probe(Examined(DEMUXERS[content_type], upload.size_bytes, read))
+        except Refused as refused:
+            name = clean_filename(upload.filename)
+            log.info("upload refused", job=upload.job_id, reason=refused.reason.value, **refused.facts)
+            raise refusal(refused, name) from refused
+
+    async def _range(self, upload: Quarantined, etag: str | None, offset: int, length: int) -> bytes:
+        if not upload.size_bytes:
+            return b""  # no range of nothing can be asked for
+        blocks = self._objects.read(upload.key, offset=offset, length=length, etag=etag)
         return b"".join([block async for block in blocks])
 
 
@@ -216,57 +256,5 @@ def _known(head: bytes, filename: str | None) -> str:
         )
     content_type = sniff(head)
     if content_type is None:
-        raise UnsupportedMediaError(
-            f"The file {name} is no video or audio file that can be read here",
-            hint="Send MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WAV, MP3, FLAC or Ogg.",
-            detail={"filename": name},
-        )
+        raise stranger(head, name)
     return content_type
-
-
-class _Measured:
-    """Counts and hashes a stream on its way, and lets its first bytes be seen beforehand."""
-
-    def __init__(self, chunks: AsyncIterator[bytes], max_bytes: int) -> None:
-        self._chunks = chunks
-        self._max_bytes = max_bytes
-        self._seen = 0
-        self._held: list[bytes] = []
-        self._hash = hashlib.sha256()
-        self.crc32 = 0
-
-    @property
-    def sha256(self) -> str:
-        """Of all bytes that have passed."""
-        return self._hash.hexdigest()
-
-    async def head(self, wanted: int) -> bytes:
-        """The first ``wanted`` bytes, or all if there are fewer; :meth:`all` still yields them."""
-        while self._seen < wanted and (chunk := await self._next()):
-            self._held.append(chunk)
-        return b"".join(self._held)[:wanted]
-
-    async def all(self) -> AsyncIterator[bytes]:
-        """Every byte, those of the head included."""
-        while self._held:
-            yield self._held.pop(0)
-        while chunk := await self._next():
-            yield chunk
-
-    async def aclose(self) -> None:
-        """Ends the stream below."""
-        if (close := getattr(self._chunks, "aclose", None)) is not None:
-            await close()
-
-    async def _next(self) -> bytes:
-        """The next chunk; empty at the end."""
-        async for chunk in self._chunks:
-            if not chunk:
-                continue
-            self._seen += len(chunk)
-            if self._seen > self._max_bytes:
-                raise PayloadTooLargeError("The file", self._max_bytes)
-            self._hash.update(chunk)
-            self.crc32 = zlib.crc32(chunk, self.crc32)
-            return chunk
-        return b""

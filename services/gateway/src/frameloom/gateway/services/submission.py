@@ -19,6 +19,7 @@ from frameloom.gateway.services.caller import Caller
 from frameloom.gateway.services.gate import Admitted, MediaGate
 from frameloom.gateway.services.quotas import Allowance, Quotas
 from frameloom.gateway.services.tally import Tally
+from frameloom.gateway.services.usability import require_usable
 from frameloom.gateway.services.validation import Order, ValidationService
 
 log = structlog.get_logger(__name__)
@@ -69,13 +70,8 @@ class SubmissionService:
         Raises:
             FrameloomError: The job is refused, or a dependency is away. Nothing of it is left in the bucket.
         """
-        job_id = new_id()
         async with self._quotas.admitted(caller) as allowance:
-            try:
-                admitted, fields = await self._taken(job_id, parts, allowance)
-            except BaseException:
-                await asyncio.shield(self._gate.discard(job_id))
-                raise
+            admitted, fields = await self._taken(caller, parts, allowance)
             return await self.accept(caller, admitted, fields)
 
     async def accept(self, caller: Caller, admitted: Admitted, fields: Mapping[str, str]) -> JobDocument:
@@ -91,6 +87,7 @@ class SubmissionService:
         """
         try:
             order = await self._checked(fields)
+            require_usable(admitted.facts, order.modalities, admitted.media.filename)
             submission = Submission(
                 job_id=admitted.job_id,
                 tenant=caller.tenant,
@@ -129,31 +126,37 @@ class SubmissionService:
         await self._checked(fields)
 
     async def _taken(
-        self, job_id: str, parts: AsyncIterator[TextPart | FilePart], allowance: Allowance
+        self, caller: Caller, parts: AsyncIterator[TextPart | FilePart], allowance: Allowance
     ) -> tuple[Admitted, dict[str, str]]:
         """The form, its file examined and stored."""
         admitted: Admitted | None = None
         fields: dict[str, str] = {}
-        async for part in parts:
-            if isinstance(part, TextPart):
-                fields[part.name] = part.text
-                continue
+        try:
+            async for part in parts:
+                if isinstance(part, TextPart):
+                    fields[part.name] = part.text
+                    continue
+                _require_first(part, admitted)
+                if "selected_pipelines" in fields:
+                    await self._checked(fields)  # before gigabytes are sent in vain
+                admitted = await self._admitted(caller, part, allowance)
+        except BaseException:
             if admitted is not None:
-                raise InvalidRequestError(f"The form has more than one {part.name} part")
-            if "selected_pipelines" in fields:
-                await self._checked(fields)  # before gigabytes are sent in vain
-            async with self._gate.slot():
-                admitted = await self._admitted(job_id, part, allowance)
+                await asyncio.shield(self._gate.discard(admitted.job_id))
+            raise
         if admitted is None:
             raise RequestInvalidError.missing("body", _VIDEO)
         return admitted, fields
 
-    async def _admitted(self, job_id: str, part: FilePart, allowance: Allowance) -> Admitted:
-        try:
-            received = await self._gate.receive(job_id, part.filename, part.chunks, allowance.bytes_left)
-        except PayloadTooLargeError as error:
-            raise allowance.explained(error) from error
-        return await self._gate.admit(received)
+    async def _admitted(self, caller: Caller, part: FilePart, allowance: Allowance) -> Admitted:
+        async with self._gate.place(caller):
+            try:
+                received = await self._gate.receive(
+                    new_id(), part.filename, part.chunks, allowance.bytes_left
+                )
+            except PayloadTooLargeError as error:
+                raise allowance.explained(error) from error
+            return await self._gate.admit(received)
 
     async def _checked(self, fields: Mapping[str, str]) -> Order:
         return await self._validation.order(fields.get("selected_pipelines"), fields.get("config"))
@@ -165,3 +168,8 @@ class SubmissionService:
             # The answer may be lost and the job stored: then it is accepted, whatever we heard.
             if await self._jobs.get(job.id) is None:
                 raise
+
+
+def _require_first(part: FilePart, before: Admitted | None) -> None:
+    if before is not None:
+        raise InvalidRequestError(f"The form has more than one {part.name} part")

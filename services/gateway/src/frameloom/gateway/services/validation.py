@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,12 +29,14 @@ class Order:
         requested: What the client called them.
         config: What the pipelines will be given.
         warnings: What was noticed and did not keep it from being accepted.
+        modalities: By name, what each pipeline can look at; empty: anything.
     """
 
     pipelines: tuple[str, ...]
     requested: tuple[str, ...]
     config: Config
     warnings: tuple[dict[str, Any], ...]
+    modalities: Mapping[str, tuple[str, ...]]
 
 
 class ValidationService:
@@ -101,6 +103,7 @@ class ValidationService:
             requested=named,
             config=verdict.config,
             warnings=tuple(warning.item() for warning in verdict.warnings[:_KEPT_WARNINGS]),
+            modalities={entry.name: entry.info.modalities for entry in entries},
         )
 
 

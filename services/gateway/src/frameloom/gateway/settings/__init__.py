@@ -13,9 +13,18 @@ from frameloom.gateway.settings.auth import AuthSettings
 from frameloom.gateway.settings.files import FileSettings
 from frameloom.gateway.settings.gateway import GatewaySettings
 from frameloom.gateway.settings.limits import LimitSettings
+from frameloom.gateway.settings.uploads import UploadSettings
 from frameloom.gateway.settings.viewer import ViewerSettings
 
-__all__ = ["AuthSettings", "FileSettings", "GatewaySettings", "LimitSettings", "Settings", "ViewerSettings"]
+__all__ = [
+    "AuthSettings",
+    "FileSettings",
+    "GatewaySettings",
+    "LimitSettings",
+    "Settings",
+    "UploadSettings",
+    "ViewerSettings",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,7 @@ class Settings:
     auth: AuthSettings = field(default_factory=AuthSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     files: FileSettings = field(default_factory=FileSettings)
+    uploads: UploadSettings = field(default_factory=UploadSettings)
 
     @classmethod
     def loaded(cls) -> Self:
@@ -41,4 +51,5 @@ class Settings:
             auth=load(AuthSettings),
             limits=load(LimitSettings),
             files=load(FileSettings),
+            uploads=load(UploadSettings),
         )

@@ -1,8 +1,9 @@
 """Opens media files with PyAV, and turns FFmpeg's refusals into sentences.
 
 Uploads are untrusted. FFmpeg guesses the format from the bytes, and some of its "formats" are
-playlists or scripts that name further files and addresses (HLS, DASH, concat, SDP). Those are kept
-out by a list of the container formats that we do read, and the protocols are limited to local files.
+playlists or scripts that name further files and addresses (HLS, DASH, concat, SDP). So nothing is left
+to guess: the first bytes decide the demuxer, as they did when the gateway let the upload in, only the
+codecs that it lets in are opened, and the protocols are limited to local files.
 """
 
 from __future__ import annotations
@@ -15,31 +16,15 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from frameloom.common.documents.task import FailureCategory
+from frameloom.common.media.formats import DEMUXERS, codec_whitelist, format_whitelist
+from frameloom.common.media.sniffing import HEAD_BYTES, sniff
 from frameloom.worker.errors import TaskError
 
-_WITH_PICTURE = (
-    "mov", "matroska", "avi", "mpegts", "mpeg", "asf", "flv", "live_flv", "ogg", "mxf", "gxf", "nut",
-    "wtv", "dv", "rm", "ivf", "obu", "h264", "hevc", "vvc", "av1", "m4v", "mpegvideo", "mjpeg", "vc1",
-    "yuv4mpegpipe", "gif", "nsv", "dhav",
-)  # fmt: skip
-# Formats of sound alone are opened too, so that the user hears what is missing and not "no video file".
-_SOUND_ONLY = (
-    "wav",
-    "mp3",
-    "flac",
-    "aac",
-    "aiff",
-    "caf",
-    "amr",
-    "ac3",
-    "w64",
-    "wv",
-    "ape",
-    "mpc",
-    "mpc8",
-    "au",
-)
-_OPTIONS = {"format_whitelist": ",".join(_WITH_PICTURE + _SOUND_ONLY), "protocol_whitelist": "file"}
+_OPTIONS = {
+    "format_whitelist": format_whitelist(),
+    "codec_whitelist": codec_whitelist(),
+    "protocol_whitelist": "file",
+}
 
 _MP4_FIRST_BOXES = (b"ftyp", b"mdat", b"moov", b"free", b"skip", b"wide")
 
@@ -80,14 +65,24 @@ def open_container(path: str | Path) -> InputContainer:
     if size == 0:
         raise TaskError(FailureCategory.PARSE_ERROR, "The file is empty.")
     try:
+        head = _head(file)
+        kind = sniff(head)
+        if kind is None:
+            raise TaskError(FailureCategory.PARSE_ERROR, _NO_VIDEO)
         # The prefix keeps a colon in the name from being read as a protocol.
-        return av.open(f"file:{file.absolute()}", options=dict(_OPTIONS))
+        return av.open(
+            f"file:{file.absolute()}",
+            mode="r",
+            format=DEMUXERS[kind],
+            options=dict(_OPTIONS),
+            metadata_errors="replace",
+        )
     except (PermissionError, IsADirectoryError) as error:
         raise TaskError(
             FailureCategory.STORAGE_ERROR, f"The media file can not be read: {error.strerror}."
         ) from error
     except (av.FFmpegError, ValueError) as error:
-        sentence = _NO_INDEX if _starts_like_mp4(file) else _NO_VIDEO
+        sentence = _NO_INDEX if head[4:8] in _MP4_FIRST_BOXES else _NO_VIDEO
         raise TaskError(FailureCategory.PARSE_ERROR, sentence) from error
 
 
@@ -113,6 +108,6 @@ def start_seconds(container: InputContainer) -> float:
     return (container.start_time or 0) / av.time_base
 
 
-def _starts_like_mp4(file: Path) -> bool:
+def _head(file: Path) -> bytes:
     with file.open("rb") as stream:
-        return stream.read(8)[4:] in _MP4_FIRST_BOXES
+        return stream.read(HEAD_BYTES)
