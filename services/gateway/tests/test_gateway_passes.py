@@ -158,16 +158,16 @@ class TestRevocation:
             assert status == 200
             by_token = await http.get(f"{STREAM}?token={answer['token']}")
             other = await gateway.client.get(STREAM)
-            await soon(lambda: len(gateway.hub._subscriptions) == 3)
+            await soon(lambda: len(gateway.hub._present) == 3)
             await watch.look()
-            assert len(gateway.hub._subscriptions) == 3
+            assert len(gateway.hub._present) == 3
             assert await gateway.keys.apply(key_machine.revoke(key, gateway.clock.now()))
             await watch.look()
             async with asyncio.timeout(5):
                 await mine.read()
                 await by_token.read()
             await other.content.readline()
-            assert len(gateway.hub._subscriptions) == 1
+            assert len(gateway.hub._present) == 1
             other.close()
 
 

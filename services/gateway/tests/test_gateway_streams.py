@@ -23,8 +23,10 @@ from frameloom.gateway.errors import BusyError
 from frameloom.gateway.services import live, streams
 from frameloom.gateway.services.caller import Caller
 from frameloom.gateway.services.frames import Format, Frame
-from frameloom.gateway.services.live import End, LiveEvents
-from frameloom.gateway.services.streams import Position, Stream, StreamService, Wanted
+from frameloom.gateway.services.live import LiveEvents
+from frameloom.gateway.services.presence import End
+from frameloom.gateway.services.streams import Stream, StreamService
+from frameloom.gateway.services.wanted import Position, Wanted
 from frameloom.gateway.settings import GatewaySettings
 
 
@@ -463,7 +465,7 @@ class TestOverHttp:
                 await answer.content.readline()
                 async with gateway.client.get("/api/v1/events/stream") as refused:
                     assert refused.status == 503
-            await soon(lambda: not gateway.hub._subscriptions)
+            await soon(lambda: not gateway.hub._present)
 
     async def test_the_end_of_the_server_ends_the_streams(self) -> None:
         async with Gateway().running() as gateway:

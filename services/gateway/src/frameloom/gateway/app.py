@@ -209,7 +209,10 @@ def _handlers(settings: Settings, ports: Ports, access: Access) -> Handlers:
         validation=ValidationHandlers(validation),
         health=HealthHandlers(health, ports.clock),
         events=EventHandlers(
-            streams, PassService(access.tokens, streams, ports.clock), own.stream_write_timeout_seconds
+            streams,
+            PassService(access.tokens, streams, ports.clock),
+            write_timeout_seconds=own.stream_write_timeout_seconds,
+            heartbeat_seconds=own.heartbeat_seconds,
         ),
         keys=KeyHandlers(access.keys),
     )

@@ -31,6 +31,12 @@ from frameloom.gateway.errors.requests import (
     RangeNotSatisfiableError,
     RequestInvalidError,
 )
+from frameloom.gateway.errors.sockets import (
+    MessageInvalidError,
+    OriginRefusedError,
+    SubscriptionError,
+    UpgradeRequiredError,
+)
 from frameloom.gateway.errors.uploads import (
     IndirectMediaError,
     MediaDamagedError,
@@ -62,9 +68,11 @@ __all__ = [
     "MediaDamagedError",
     "MediaLimitError",
     "MediaNotUsableError",
+    "MessageInvalidError",
     "NoArtifactsError",
     "NoMediaStreamError",
     "NotAuthenticatedError",
+    "OriginRefusedError",
     "OtherTenantError",
     "PayloadTooLargeError",
     "PipelineNotFoundError",
@@ -80,11 +88,13 @@ __all__ = [
     "ResultFileNotFoundError",
     "ScopeMissingError",
     "StillImageError",
+    "SubscriptionError",
     "TooManyRequestsError",
     "UnauthorizedError",
     "UnknownPipelineError",
     "UnsupportedCodecError",
     "UnsupportedMediaError",
+    "UpgradeRequiredError",
     "UploadAbortedError",
     "UploadTimeoutError",
     "ViewerNotFoundError",

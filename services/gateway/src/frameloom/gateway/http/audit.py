@@ -29,6 +29,8 @@ REQUEST_ID = web.RequestKey("request_id", str)
 OPERATION = web.RequestKey("operation", Operation)
 SUBJECT = web.RequestKey("subject", str)
 """The id of what an operation has made."""
+OUTCOME = web.RequestKey("outcome", int)
+"""The status of an answer whose own does not tell it: a WebSocket that is opened only to refuse it."""
 
 
 class Audit:
@@ -49,7 +51,7 @@ class Audit:
                 except asyncio.CancelledError:
                     self._note(request, _GONE)
                     raise
-                self._note(request, response.status)
+                self._note(request, request.get(OUTCOME, response.status))
                 return response
 
         return audited

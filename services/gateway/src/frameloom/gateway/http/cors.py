@@ -25,8 +25,17 @@ class Cors:
 
     def install(self, app: web.Application) -> None:
         """Answers preflights, and marks every response, streams included."""
+        app[CORS] = self
         app.middlewares.append(self._preflights())
         app.on_response_prepare.append(self._mark)
+
+    def admits(self, request: web.Request) -> bool:
+        """Whether a request may do what a browser lets any page do: open a WebSocket.
+
+        It must come from no page, from one of this server, or from an allowed origin.
+        """
+        origin = request.headers.get("Origin")
+        return origin is None or self._allows(origin) or origin.partition("://")[2] == request.host
 
     def _allows(self, origin: str) -> bool:
         return origin in self._origins or (self._any and origin.startswith(("http://", "https://")))
@@ -61,3 +70,6 @@ class Cors:
             response.headers["Access-Control-Allow-Credentials"] = "true"
         response.headers["Access-Control-Expose-Headers"] = _EXPOSED
         response.headers.add("Vary", "Origin")
+
+
+CORS = web.AppKey("cors", Cors)

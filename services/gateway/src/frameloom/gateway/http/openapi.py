@@ -19,6 +19,7 @@ from frameloom.gateway.errors import (
     UnauthorizedError,
 )
 from frameloom.gateway.http.files import FileDownload
+from frameloom.gateway.http.socket import EventSocket
 from frameloom.gateway.http.sse import EventStream
 from frameloom.gateway.http.typed import Operation, Parameter, Source, parameters_of, returned_by
 from frameloom.gateway.schemas.errors import ErrorResponse, HTTPValidationError
@@ -179,6 +180,8 @@ def _success(operation: Operation) -> Json:
     if kind is EventStream:
         schema = {"type": "string", "description": "Server-sent events"}
         return {"200": {"description": "The stream", "content": {"text/event-stream": {"schema": schema}}}}
+    if kind is EventSocket:
+        return {"101": {"description": "The WebSocket: text messages, each a JSON object"}}
     if not _is_model(kind):
         return {str(operation.status): {"description": "Done"}}
     content = {"application/json": {"schema": {"$ref": _REF.format(model=kind.__name__)}}}

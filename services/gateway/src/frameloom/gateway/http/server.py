@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from frameloom.common.errors import FrameloomError
 from frameloom.gateway.http import audit as auditing
 from frameloom.gateway.http import guard
 from frameloom.gateway.http.answers import error_response, json_response
@@ -17,8 +18,9 @@ from frameloom.gateway.http.draining import IN_FLIGHT, InFlight
 from frameloom.gateway.http.files import FileDownload, send_file
 from frameloom.gateway.http.forms import FormReader
 from frameloom.gateway.http.middleware import errors
+from frameloom.gateway.http.socket import EventSocket, check_origin, is_upgrade, refuse, serve
 from frameloom.gateway.http.sse import EventStream, send_events
-from frameloom.gateway.http.typed import Answer, Binder, Identify, Operation
+from frameloom.gateway.http.typed import Answer, Binder, Identify, Operation, returned_by
 
 
 def build(
@@ -46,6 +48,9 @@ def build(
 
 
 def _add(app: web.Application, operation: Operation, binder: Binder, forms: FormReader) -> None:
+    if returned_by(operation.handler) is EventSocket:
+        app.router.add_route(operation.method, operation.path, partial(_serve_socket, operation, binder))
+        return
     expect = partial(_continue, forms, binder) if binder.form else None
     paths = {operation.path: operation.status}
     if operation.slashless_status is not None:
@@ -69,6 +74,18 @@ async def _serve(
     if isinstance(made := getattr(result, "id", None), str):
         request[SUBJECT] = made
     return await _answer(request, result, status)
+
+
+async def _serve_socket(operation: Operation, binder: Binder, request: web.Request) -> web.StreamResponse:
+    request[OPERATION] = operation
+    check_origin(request)
+    try:
+        socket = await operation.handler(**await binder.read(request))
+    except FrameloomError as error:
+        if not is_upgrade(request):
+            raise
+        return await refuse(request, error)
+    return await serve(request, socket)
 
 
 async def _answer(request: web.Request, result: Any, status: int) -> web.StreamResponse:

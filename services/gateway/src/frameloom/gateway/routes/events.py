@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from frameloom.common.errors import JobNotFoundError
-from frameloom.gateway.errors import BusyError
+from frameloom.gateway.errors import BusyError, OriginRefusedError, UpgradeRequiredError
 from frameloom.gateway.handlers.events import EventHandlers
 from frameloom.gateway.http.typed import Operation
 from frameloom.gateway.services.caller import Scope
@@ -22,6 +22,18 @@ def event_operations(events: EventHandlers) -> list[Operation]:
             scope=Scope.JOBS_READ,
             token="events",  # noqa: S106 - a purpose, no secret
             errors=(JobNotFoundError, BusyError),
+        ),
+        Operation(
+            method="GET",
+            path="/api/v1/events/ws",
+            id="events_socket",
+            summary="Events over a WebSocket",
+            handler=events.socket,
+            tags=("events",),
+            status=101,
+            scope=Scope.JOBS_READ,
+            token="events",  # noqa: S106 - a purpose, no secret
+            errors=(UpgradeRequiredError, OriginRefusedError),
         ),
         Operation(
             method="POST",

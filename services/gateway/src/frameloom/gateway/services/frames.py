@@ -46,9 +46,9 @@ class Frame:
         return ("\n".join(lines) + "\n\n").encode()
 
     @cached_property
-    def message(self) -> str:
+    def message(self) -> bytes:
         """As the text of a WebSocket message."""
-        return _json({"event": self.event, "id": self.id, "data": self.data})
+        return _json({"event": self.event, "id": self.id, "data": self.data}).encode()
 
 
 def iso(time: datetime) -> str:

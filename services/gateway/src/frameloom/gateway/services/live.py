@@ -10,7 +10,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from enum import StrEnum
+from typing import TypeVar
 
 import structlog
 
@@ -20,8 +20,9 @@ from frameloom.common.documents import JobDocument
 from frameloom.common.errors import TransientError
 from frameloom.common.events import Event, JobEventMessage, TaskProgressed
 from frameloom.gateway.errors import BusyError
-from frameloom.gateway.services.channel import Channel, News
+from frameloom.gateway.services.channel import Channel
 from frameloom.gateway.services.entries import Entry, JobOrder, pulse
+from frameloom.gateway.services.presence import End, Presence, Subscription, within_connection
 
 _REMEMBERED_JOBS = 10_000
 _REMEMBERED_EVENTS = 4096
@@ -33,43 +34,7 @@ log = structlog.get_logger(__name__)
 ReadJob = Callable[[str], Awaitable[JobDocument | None]]
 
 
-class End(StrEnum):
-    """Why a stream ends though its client did nothing."""
-
-    SHUTDOWN = "shutdown"
-    REVOKED = "revoked"
-
-
-class Subscription:
-    """One client at a channel.
-
-    Attributes:
-        key_id: The key that it came with, if any.
-        end: Set when the stream is to end, once what waits has been read.
-    """
-
-    def __init__(self, channel: Channel, key_id: str | None) -> None:
-        self.key_id = key_id
-        self.end: End | None = None
-        self._channel = channel
-        self._cursor = channel.join()
-
-    async def next(self) -> News | None:
-        """What is new, as soon as something is; None at the end."""
-        while (news := self._channel.read(self._cursor)) is None:
-            if self.end is not None:
-                return None
-            await self._channel.changed()
-        return news
-
-    def leave(self) -> None:
-        """The client has gone."""
-        self._channel.leave(self._cursor)
-
-    def close(self, why: End) -> None:
-        """Ends the stream."""
-        self.end = self.end or why
-        self._channel.wake()
+P = TypeVar("P", bound=Presence)
 
 
 class LiveEvents:
@@ -81,7 +46,8 @@ class LiveEvents:
         self._heartbeat_seconds = heartbeat_seconds
         self._channels: dict[tuple[str, str | None], Channel] = {}
         self._orders: OrderedDict[tuple[str, str], JobOrder] = OrderedDict()
-        self._subscriptions: set[Subscription] = set()
+        self._present: set[Presence] = set()
+        self._load = 0
         self._wanted: dict[tuple[str, str], None] = {}
         self._wake = asyncio.Event()
         self._closed = False
@@ -106,27 +72,41 @@ class LiveEvents:
             self._put(place, self._order(place).learn(job))
 
     @contextmanager
-    def subscribed(
-        self, tenant: str, job_id: str | None, key_id: str | None = None
-    ) -> Iterator[Subscription]:
-        """A subscription to a tenant's events, or to those of one job.
+    def attended(self, key_id: str | None) -> Iterator[Presence]:
+        """A connection that may hold subscriptions; the first of them is counted with it.
 
         Raises:
             BusyError: There are as many streams as this gateway carries, or it is ending.
         """
-        if self._closed or len(self._subscriptions) >= self._max_streams:
-            raise BusyError("Too many event streams are open here", hint="Try again in a moment.")
+        with self._counted(Presence(key_id), 1) as presence:
+            yield presence
+
+    @contextmanager
+    def subscribed(
+        self, tenant: str, job_id: str | None, key_id: str | None = None, *, within: Presence | None = None
+    ) -> Iterator[Subscription]:
+        """A subscription to a tenant's events, or to those of one job.
+
+        Args:
+            tenant: Whose events.
+            job_id: Only of this job.
+            key_id: The key that the client came with.
+            within: The connection that carries it, where that may carry several.
+
+        Raises:
+            BusyError: There are as many streams as this gateway carries, or it is ending.
+        """
+        weight = 0 if within is not None and not within.subscriptions else 1
         place = (tenant, job_id)
         channel = self._channels.get(place)
         if channel is None:
             remembered = _REMEMBERED_EVENTS if job_id is None else 0
             channel = self._channels[place] = Channel(self._queue_size, remembered, _now())
         subscription = Subscription(channel, key_id)
-        self._subscriptions.add(subscription)
         try:
-            yield subscription
+            with self._counted(subscription, weight), within_connection(within):
+                yield subscription
         finally:
-            self._subscriptions.discard(subscription)
             subscription.leave()
             if channel.unread:
                 del self._channels[place]
@@ -135,19 +115,19 @@ class LiveEvents:
     def close(self) -> None:
         """Ends every stream, and takes no new one."""
         self._closed = True
-        for subscription in self._subscriptions:
-            subscription.close(End.SHUTDOWN)
+        for one in self._present:
+            one.close(End.SHUTDOWN)
 
     @property
     def keys(self) -> set[str]:
         """The keys that streams were opened with."""
-        return {one.key_id for one in self._subscriptions if one.key_id is not None}
+        return {one.key_id for one in self._present if one.key_id is not None}
 
     def revoke(self, key_ids: Collection[str]) -> None:
         """Ends the streams of these keys."""
-        for subscription in self._subscriptions:
-            if subscription.key_id in key_ids:
-                subscription.close(End.REVOKED)
+        for one in self._present:
+            if one.key_id in key_ids:
+                one.close(End.REVOKED)
 
     @asynccontextmanager
     async def running(self, read: ReadJob, clock: Clock) -> AsyncIterator[None]:
@@ -157,6 +137,18 @@ class LiveEvents:
             in_background(self._beat(clock), "live-heartbeats"),
         ):
             yield
+
+    @contextmanager
+    def _counted(self, one: P, weight: int) -> Iterator[P]:
+        if self._closed or self._load + weight > self._max_streams:
+            raise BusyError("Too many event streams are open here", hint="Try again in a moment.")
+        self._present.add(one)
+        self._load += weight
+        try:
+            yield one
+        finally:
+            self._present.discard(one)
+            self._load -= weight
 
     def _heard(self, job: tuple[str, str]) -> bool:
         return job in self._channels or (job[0], None) in self._channels

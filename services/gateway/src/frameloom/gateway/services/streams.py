@@ -7,10 +7,8 @@ comes both ways is known by its sequence, and a sequence that skips is filled fr
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 from frameloom.common.clock import Clock
 from frameloom.common.documents import JobDocument
@@ -19,60 +17,16 @@ from frameloom.common.ports.stores import JobStore
 from frameloom.gateway.services.caller import Caller
 from frameloom.gateway.services.channel import News
 from frameloom.gateway.services.entries import Entry, entries_of
-from frameloom.gateway.services.frames import Format, Frame, connected, lagged
-from frameloom.gateway.services.live import End, LiveEvents, Subscription
+from frameloom.gateway.services.frames import Frame, connected, lagged
+from frameloom.gateway.services.live import LiveEvents
+from frameloom.gateway.services.presence import End, Presence, Subscription
 from frameloom.gateway.services.projection import LAST
+from frameloom.gateway.services.wanted import Wanted
 
 _PAGE = 500
 _MAX_PAGES = 40
 _AT_ONCE = 100
 _REMEMBERED_JOBS = 10_000
-_UUID_WITH_TIME = 7
-_BITS_AFTER_TIME = 80
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """The last event that a client has seen: ``<job_id>:<seq>``."""
-
-    job_id: str
-    seq: int
-
-    @classmethod
-    def parse(cls, text: str | None) -> Position | None:
-        """The position in a ``Last-Event-ID``; None when there is none, or it is not one of ours."""
-        job_id, colon, seq = (text or "").strip().rpartition(":")
-        if not (colon and job_id and seq.isascii() and seq.isdigit() and len(seq) < 19):
-            return None
-        return cls(job_id, int(seq))
-
-    @property
-    def earliest(self) -> datetime | None:
-        """When the job was made, by its id: no event of it is older. None if the id does not tell."""
-        try:
-            uuid = UUID(self.job_id)
-        except ValueError:
-            return None
-        if uuid.version != _UUID_WITH_TIME:
-            return None
-        return datetime.fromtimestamp((uuid.int >> _BITS_AFTER_TIME) / 1000, UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a client asked for.
-
-    Attributes:
-        job_id: Only this job; None: all of the tenant's.
-        after: Where the client goes on.
-        close_on_end: End the stream after the job's last event.
-        form: In whose words.
-    """
-
-    job_id: str | None = None
-    after: Position | None = None
-    close_on_end: bool = False
-    form: Format = Format.VIEWER
 
 
 class StreamService:
@@ -85,17 +39,29 @@ class StreamService:
         self._overlap = timedelta(seconds=overlap_seconds)
 
     @asynccontextmanager
-    async def opened(self, caller: Caller, wanted: Wanted) -> AsyncIterator[Stream]:
+    async def opened(
+        self, caller: Caller, wanted: Wanted, within: Presence | None = None
+    ) -> AsyncIterator[Stream]:
         """A stream; it ends when the hub ends it, or as ``close_on_end`` says.
 
         Raises:
             JobNotFoundError: The job is not the caller's.
             BusyError: There are too many streams.
         """
-        with self._hub.subscribed(caller.tenant, wanted.job_id, caller.key_id) as subscription:
+        if caller.job_id is not None and wanted.job_id != caller.job_id:
+            raise JobNotFoundError(wanted.job_id or "(all)")
+        with self._hub.subscribed(caller.tenant, wanted.job_id, caller.key_id, within=within) as subscription:
             stream = Stream(self, subscription, caller, wanted)
             await stream.admit()
             yield stream
+
+    def attended(self, caller: Caller) -> AbstractContextManager[Presence]:
+        """A connection of this caller, within which streams may be opened.
+
+        Raises:
+            BusyError: There are too many.
+        """
+        return self._hub.attended(caller.key_id)
 
     async def own(self, caller: Caller, job_id: str) -> JobDocument:
         """The caller's job.
