@@ -32,6 +32,7 @@ from frameloom.common.events import (
     Encoded,
     Event,
     JobEventMessage,
+    TaskCancelRequested,
     TaskChanged,
     TaskDispatched,
     TaskGivenUp,
@@ -82,6 +83,7 @@ RECEIVERS = (
     Endpoint("gateway", "live-progress", TOPICS.progress, (TaskProgressed,)),
     Endpoint("scheduler", "job-events", TOPICS.events, (JobEventMessage,), "scheduler"),
     Endpoint("scheduler", "task-events", TOPICS.task_events, (TaskChanged,), "scheduler.tasks"),
+    Endpoint("worker", "control", TOPICS.control, (TaskCancelRequested,)),
     Endpoint("worker", "intake", TOPICS.tasks(PIPELINE), (TaskDispatched,), "workers"),
     Endpoint("results", "annotations", TOPICS.annotations, (AnnotationChunk, AnnotationsFinished), "results"),
 )
@@ -89,6 +91,7 @@ SENDERS = (
     Endpoint("gateway", "relay", TOPICS.events, (JobEventMessage,)),
     Endpoint("scheduler", "relay", TOPICS.events, (JobEventMessage,)),
     Endpoint("scheduler", "dispatch", TOPICS.tasks(PIPELINE), (TaskDispatched,)),
+    Endpoint("scheduler", "cancel-hint", TOPICS.control, (TaskCancelRequested,)),
     Endpoint("scheduler", "given-up", TOPICS.dead_letters, (TaskGivenUp,)),
     Endpoint("worker", "wake-up", TOPICS.task_events, (TaskChanged,)),
     Endpoint("worker", "stream", TOPICS.annotations, (AnnotationChunk, AnnotationsFinished)),
@@ -104,6 +107,7 @@ _TOLD = {
     TOPICS.task_events: "Wake-ups for the scheduler, keyed by job.",
     TOPICS.annotations: "Annotation chunks and the ends of epochs, keyed by task.",
     TOPICS.progress: "Telemetry of running tasks, keyed by job.",
+    TOPICS.control: "Hints to the workers, each of which reads all of them.",
     TOPICS.dead_letters: "Messages that could not be handled, and tasks that were given up.",
     TOPICS.tasks(PIPELINE): "Tasks of one pipeline, to be claimed by a worker.",
 }

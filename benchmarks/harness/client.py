@@ -126,10 +126,23 @@ class Client:
             raise BenchmarkError(f"a job ended otherwise: {sorted(job.seen)}")
         return job
 
+    async def cancel(self, job_id: str) -> None:
+        """Cancels a job."""
+        await self._ask("POST", f"/api/v1/jobs/{job_id}/cancel", 200)
+
+    async def delete(self, job_id: str) -> None:
+        """Deletes a job."""
+        await self._ask("DELETE", f"/api/v1/jobs/{job_id}", 204)
+
     async def results(self, job_id: str) -> dict[str, Any]:
         """What the gateway tells about a job's results."""
         async with self._session.get(f"{self._base_url}/api/v1/jobs/{job_id}/results") as answer:
             return dict(await answer.json())
+
+    async def _ask(self, method: str, path: str, status: int) -> None:
+        async with self._session.request(method, f"{self._base_url}{path}") as answer:
+            if answer.status != status:
+                raise BenchmarkError(f"{method} {path} was answered with {answer.status}")
 
     def _last(self, job_id: str) -> str:
         heard = self._heard.get(job_id)

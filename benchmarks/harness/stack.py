@@ -54,7 +54,12 @@ async def folder(parent: Path | None) -> AsyncIterator[Path]:
 
 @asynccontextmanager
 async def running(
-    data: Path, *, workers: int = 1, slots: int = 1, commands: Mapping[str, tuple[str, ...]] | None = None
+    data: Path,
+    *,
+    workers: int = 1,
+    slots: int = 1,
+    commands: Mapping[str, tuple[str, ...]] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Stack]:
     """A stack on free ports whose logs go to its folder only.
 
@@ -63,6 +68,7 @@ async def running(
         workers: How many worker processes.
         slots: How many tasks each runs at once.
         commands: Other command lines for the services, by name.
+        environment: More settings for the services.
     """
     options = UpOptions(
         data=data,
@@ -74,6 +80,7 @@ async def running(
             # Counted as ever, but never reached.
             "FRAMELOOM_LIMIT_REQUESTS_PER_SECOND": "1000000",
             "FRAMELOOM_LIMIT_BURST": "1000000",
+            **(environment or {}),
         },
     )
     if commands is not None:

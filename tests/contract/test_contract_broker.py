@@ -8,10 +8,18 @@ from collections.abc import Mapping
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 
 from frameloom.common.adapters.kafka import Consumption, DeadLetterLimit, Intake, Kafka, Record
 from frameloom.common.errors import DatabaseUnavailableError
-from frameloom.common.events import DeadLetter, Event, JobEventMessage, TaskDispatched, decode
+from frameloom.common.events import (
+    DeadLetter,
+    Event,
+    JobEventMessage,
+    TaskCancelRequested,
+    TaskDispatched,
+    decode,
+)
 from frameloom.common.settings import KafkaSettings
 from frameloom.common.topics import Topic
 from support.grounds import Ground
@@ -43,6 +51,10 @@ def job_event(job: str, seq: int) -> JobEventMessage:
 
 def dispatched(number: int) -> TaskDispatched:
     return TaskDispatched(task_id=f"t{number}", job_id="j", pipeline="p", attempt=1)
+
+
+def hint(task: str) -> TaskCancelRequested:
+    return TaskCancelRequested(job_id="j", task_id=task, epoch=1)
 
 
 class Collector:
@@ -160,6 +172,50 @@ async def test_too_much_poison_stops_the_consumer(settings: KafkaSettings) -> No
             while kafka.failed is None:
                 await asyncio.sleep(0.02)
     assert "could not be handled" in str(kafka.failed)
+
+
+async def test_hints_that_can_not_be_read_or_handled_are_passed_over(settings: KafkaSettings) -> None:
+    """However many: no dead letter from each of many readers, and nobody stops."""
+    hints, letters = Collector(1), Collector(1)
+    kafka = Kafka(settings, "tests")
+    limit = DeadLetterLimit(ratio=0.1, window=2)
+    kafka.consume(Consumption("c", (kafka.topics.control,), hints, group=None, hints=True, limit=limit))
+    kafka.consume(Consumption("letters", (kafka.topics.dead_letters,), letters, group="l"))
+    async with kafka.running():
+        async with asyncio.timeout(WAIT):
+            while not hints.seen:  # it reads from now on, and nothing tells when that begins
+                await kafka.publish(hint("first"), kafka.topics.control)
+                await asyncio.sleep(0.05)
+        hints.faults = [ValueError("not this one"), DatabaseUnavailableError("away")]
+        producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers)
+        await producer.start()
+        for _ in range(6):
+            await producer.send_and_wait(kafka.topics.control, b"?")
+        await producer.stop()
+        for task in ("refused", "refused too", "last"):
+            await kafka.publish(hint(task), kafka.topics.control)
+        async with asyncio.timeout(WAIT):
+            while hints.seen[-1].subject != "last":
+                await asyncio.sleep(0.02)
+        assert {event.subject for event in hints.seen} == {"first", "last"}
+        assert kafka.failed is None
+        await kafka.publish(
+            job_event("j", 1), kafka.topics.dead_letters
+        )  # the first there, if none came before
+        assert [event.subject for event in await letters.full()] == ["j"]
+
+
+async def test_the_topic_of_hints_has_one_partition(settings: KafkaSettings) -> None:
+    kafka = Kafka(settings, "tests")
+    async with kafka.running():
+        admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+        await admin.start()
+        found = await admin.describe_topics([kafka.topics.control, kafka.topics.events])
+        await admin.close()
+    assert {topic["topic"]: len(topic["partitions"]) for topic in found} == {
+        kafka.topics.control: 1,
+        kafka.topics.events: 4,
+    }
 
 
 async def taken(intake: Intake, count: int) -> list[Record]:

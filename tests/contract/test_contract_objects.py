@@ -214,3 +214,18 @@ async def test_addresses_lead_to_the_public_endpoint_and_nobody_is_asked(
         )
         assert address is not None
         assert address.startswith(f"https://nobody.invalid/{settings.bucket}/k?")
+
+
+async def test_folders_are_told_without_what_is_in_them(objects: ObjectStore) -> None:
+    for key in (
+        "media/b/source",
+        "media/a/source",
+        "media/a/more/deep",
+        "media/alone",
+        "mediab/c/x",
+        "x/a/y",
+    ):
+        await objects.put(key, b"1", "text/plain")
+    assert await objects.folders("media/") == ["media/a/", "media/b/"]
+    assert await objects.folders("media/a/") == ["media/a/more/"]
+    assert await objects.folders("nothing/") == []

@@ -29,6 +29,7 @@ from frameloom.common.documents import (
     TaskSummary,
 )
 from frameloom.common.documents.facts import Facts, SlotFacts, SlotState, WorkerFacts, WorkTally
+from frameloom.common.errors import NotFoundError
 from frameloom.common.machines import job as jobs_machine
 from frameloom.common.machines.retry import RetryPolicy, Rule
 from frameloom.common.machines.task import TaskMachine
@@ -327,6 +328,142 @@ async def test_forgotten_jobs_are_found_after_a_while(stores: Stores) -> None:
     async with asyncio.timeout(5):
         while not await stores.jobs.unplanned(0.05, 10):
             await asyncio.sleep(0.02)
+
+
+async def deleted(stores: Stores, fresh: JobDocument) -> JobDocument:
+    """A job that was stored and deleted; its tombstone."""
+    await stores.jobs.insert(fresh)
+    return await transact(stores.jobs, fresh.id, partial(jobs_machine.delete, now=CLOCK.now()))
+
+
+async def swept(stores: Stores, tombstone: JobDocument) -> JobDocument:
+    """The tombstone after its bucket was swept and its events were published."""
+    after = await stores.jobs.apply(jobs_machine.tidied(tombstone, CLOCK.now()))
+    assert after is not None
+    await stores.jobs.mark_relayed([(after.id, after.seq)])
+    told = await stores.jobs.with_tombstone(after.id)
+    assert told is not None
+    return told
+
+
+async def test_a_deleted_job_is_seen_only_by_who_asks_for_tombstones(stores: Stores) -> None:
+    kept, gone = job(), job()
+    await stores.jobs.insert(kept)
+    tombstone = await deleted(stores, gone)
+    assert (tombstone.status, tombstone.rev, tombstone.seq) == (JobStatus.DELETED, gone.rev + 1, 2)
+    assert await stores.jobs.get(gone.id) is None
+    assert await stores.jobs.with_tombstone(gone.id) == tombstone
+    assert await stores.jobs.with_tombstone(kept.id) == kept
+    assert await stores.jobs.with_tombstone("nobody") is None
+    for status, expected in ((None, [kept.id]), (JobStatus.PENDING, [kept.id]), (JobStatus.DELETED, [])):
+        listed = await stores.jobs.between(
+            tenant="a",
+            status=status,
+            since=kept.created_at - timedelta(seconds=1),
+            before=gone.created_at + timedelta(seconds=1),
+            skip=0,
+            limit=9,
+        )
+        assert [each.id for each in listed] == expected
+    assert [row.id async for some in stores.jobs.census() for row in some] == [kept.id]
+    assert await stores.jobs.unplanned(-60, 9) == [kept]
+    assert await stores.jobs.known([kept.id, gone.id, "nobody"]) == {kept.id, gone.id}
+    assert await stores.jobs.known([]) == set()
+
+
+async def test_a_change_that_was_decided_before_the_deletion_is_not_written(stores: Stores) -> None:
+    fresh = job()
+    cancel = jobs_machine.request_cancel(fresh, CLOCK.now())
+    await deleted(stores, fresh)
+    assert await stores.jobs.apply(cancel) is None
+    with pytest.raises(NotFoundError):
+        await transact(stores.jobs, fresh.id, partial(jobs_machine.request_cancel, now=CLOCK.now()))
+
+
+async def test_a_deletion_is_told_until_the_tombstone_goes(stores: Stores) -> None:
+    tombstone = await deleted(stores, job())
+    (found,) = await stores.jobs.changed_since("a", tombstone.updated_at, 9)
+    assert [event.type for event in found.events] == ["job.submitted", "job.deleted"]
+    assert [j.id for j in await stores.jobs.relay_due(9)] == [tombstone.id]
+
+
+async def test_what_was_cancelled_or_deleted_is_stopping_until_it_is_tidied(stores: Stores) -> None:
+    ended, gone = job(), job()
+    await stores.jobs.insert(job())
+    await stores.jobs.insert(ended)
+    ended = await transact(stores.jobs, ended.id, partial(jobs_machine.request_cancel, now=CLOCK.now()))
+    gone = await deleted(stores, gone)
+    for query in (stores.jobs.stopping, stores.jobs.untidied):
+        assert {j.id for j in await query(9)} == {ended.id, gone.id}
+    for each in (ended, gone):
+        assert await stores.jobs.apply(jobs_machine.tidied(each, CLOCK.now())) is not None
+    for query in (stores.jobs.stopping, stores.jobs.untidied):
+        assert await query(9) == []
+
+
+async def test_a_tidied_job_that_is_deleted_is_to_be_tidied_again(stores: Stores) -> None:
+    fresh = job()
+    await stores.jobs.insert(fresh)
+    await transact(stores.jobs, fresh.id, partial(jobs_machine.request_cancel, now=CLOCK.now()))
+    await transact(stores.jobs, fresh.id, partial(jobs_machine.tidied, now=CLOCK.now()))
+    await transact(stores.jobs, fresh.id, partial(jobs_machine.delete, now=CLOCK.now()))
+    assert [j.id for j in await stores.jobs.untidied(9)] == [fresh.id]
+
+
+async def test_a_tombstone_goes_after_its_time_and_when_all_is_done(stores: Stores) -> None:
+    unswept, untold = await deleted(stores, job()), await deleted(stores, job())
+    untold = (await stores.jobs.apply(jobs_machine.tidied(untold, CLOCK.now()))) or untold
+    done = await swept(stores, await deleted(stores, job()))
+    assert await stores.jobs.purgeable(60, 9) == []
+    async with asyncio.timeout(5):
+        while not (found := await stores.jobs.purgeable(0.05, 9)):
+            await asyncio.sleep(0.02)
+    assert found == [done]
+    for each in (unswept, untold, done.model_copy(update={"rev": done.rev - 1})):
+        if each.relay_due or each.rev != done.rev:
+            assert not await stores.jobs.remove(each)
+    assert await stores.jobs.remove(done)
+    assert await stores.jobs.with_tombstone(done.id) is None
+    assert not await stores.jobs.remove(done)
+    assert await stores.jobs.known([unswept.id, untold.id, done.id]) == {unswept.id, untold.id}
+
+
+async def test_only_tombstones_can_be_removed(stores: Stores) -> None:
+    fresh = job()
+    await stores.jobs.insert(fresh)
+    await stores.jobs.mark_relayed([(fresh.id, fresh.seq)])
+    assert not await stores.jobs.remove(fresh)
+    assert await stores.jobs.get(fresh.id) is not None
+
+
+async def test_the_oldest_tombstones_are_purged_first(stores: Stores) -> None:
+    tombstones = [await swept(stores, await deleted(stores, job())) for _ in range(4)]
+    found = await stores.jobs.purgeable(-60, 2)
+    assert {j.id for j in found} <= {j.id for j in tombstones}
+    assert len(found) == 2
+
+
+async def test_what_has_been_over_for_long_is_expired(stores: Stores) -> None:
+    waiting, over, gone = job(), job(), job()
+    for each in (waiting, over):
+        await stores.jobs.insert(each)
+    over = await transact(stores.jobs, over.id, partial(jobs_machine.request_cancel, now=CLOCK.now()))
+    await deleted(stores, gone)
+    assert over.completed_at is not None
+    assert await stores.jobs.expired(over.completed_at, 9) == []
+    later = datetime(2100, 1, 1, tzinfo=UTC)
+    assert await stores.jobs.expired(later, 9) == [over]
+
+
+async def test_the_tasks_of_one_job_are_removed_and_no_others(stores: Stores) -> None:
+    mine, also_mine, other = task(), task(), task()
+    also_mine = also_mine.model_copy(update={"job_id": mine.job_id})
+    await stores.tasks.insert_missing([mine, also_mine, other])
+    await stores.tasks.remove_of_job(mine.job_id)
+    assert await stores.tasks.of_job(mine.job_id) == []
+    assert await stores.tasks.of_job(other.job_id) == [other]
+    with pytest.raises(NotFoundError):
+        await transact(stores.tasks, mine.id, partial(MACHINE.claim, attempt=1, worker="w", now=CLOCK.now()))
 
 
 async def test_changed_since_gives_the_log_for_a_replay(stores: Stores) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 
 import psutil
@@ -12,33 +11,8 @@ import pytest
 from frameloom.common.documents import FailureCategory, JobStatus, Outcome, TaskState
 from support import grounds
 from support.deployment import SERVICES, Deployment
+from support.gate import Gate
 from support.media import clip
-
-
-class Gate:
-    """Holds gated tasks until it is opened."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "gate"
-
-    @property
-    def config(self) -> str:
-        """The job configuration that names this gate."""
-        return json.dumps({"gated": {"gate": str(self._file)}})
-
-    def open(self) -> None:
-        """Lets everybody through."""
-        self._file.touch()
-
-    def waiting(self) -> list[int]:
-        """Process ids of those who wait, or waited."""
-        return [int(path.suffix[1:]) for path in self._file.parent.glob("gate.*")]
-
-    async def somebody_waits(self, besides: int = 0) -> None:
-        """Returns when more than ``besides`` processes have come to the gate."""
-        async with asyncio.timeout(60):
-            while len(self.waiting()) <= besides:
-                await asyncio.sleep(0.02)
 
 
 @pytest.fixture
@@ -262,9 +236,7 @@ async def test_cancel_ends_the_work_and_stays(deployment: Deployment, gate: Gate
     job_id = await deployment.submit(short, "gated", gate.config)
     await gate.somebody_waits()
     (child,) = gate.waiting()
-    async with deployment.http.post(f"{deployment.base_url}/api/v1/jobs/{job_id}/cancel") as answer:
-        assert answer.status == 200
-        assert (await answer.json())["status"] == "cancelled"
+    assert (await deployment.cancel(job_id))["status"] == "cancelled"
     async with asyncio.timeout(30):
         while psutil.pid_exists(child):
             await asyncio.sleep(0.05)

@@ -8,10 +8,12 @@ import secrets
 import sys
 import uuid
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+from pydantic import SecretStr
 
 from frameloom.common.adapters.mongo import Mongo, MongoJobStore, MongoTaskStore
 from frameloom.common.adapters.s3 import S3ObjectStore
@@ -51,7 +53,9 @@ class Deployment:
             "FRAMELOOM_LEASE_SECONDS": "3",
             "FRAMELOOM_LEASE_FINALIZE_SECONDS": "10",
             "FRAMELOOM_WORKER_CACHE_DIR": str(folder / "cache"),
-            "FRAMELOOM_WORKER_EXTRA_PIPELINES": "support.pipelines:Gated,support.pipelines:Crashing",
+            "FRAMELOOM_WORKER_EXTRA_PIPELINES": ",".join(
+                f"support.pipelines:{name}" for name in ("Gated", "Crashing", "Stuck")
+            ),
             "FRAMELOOM_LOG_FORMAT": "json",
             "FRAMELOOM_AUTH_SECRET": secrets.token_hex(32),
             "FRAMELOOM_AUTH_INITIAL_KEY": self.api_key,
@@ -131,6 +135,22 @@ class Deployment:
         """A client session of the test's own, with another key if one is given; the test closes it."""
         return aiohttp.ClientSession(headers={"Authorization": f"Bearer {api_key or self.api_key}"})
 
+    async def cancel(self, job_id: str) -> dict[str, Any]:
+        """Cancels a job, which must be answered with 200; the job."""
+        async with self.http.post(f"{self.base_url}/api/v1/jobs/{job_id}/cancel") as answer:
+            assert answer.status == 200, (answer.status, await answer.text())
+            return dict(await answer.json())
+
+    async def delete(self, job_id: str) -> int:
+        """Asks to delete a job; the status of the answer."""
+        async with self.http.delete(f"{self.base_url}/api/v1/jobs/{job_id}") as answer:
+            return answer.status
+
+    async def status_of(self, path: str) -> int:
+        """The status that a GET is answered with."""
+        async with self.http.get(self.base_url + path) as answer:
+            return answer.status
+
     async def get(self, path: str) -> dict[str, Any]:
         """A GET that must answer 200."""
         async with self.http.get(self.base_url + path) as answer:
@@ -162,13 +182,22 @@ class Deployment:
 
     async def documents(self, job_id: str) -> tuple[JobDocument, list[TaskDocument]]:
         """The job and its tasks as the database has them."""
-        settings = MongoSettings(
-            uri=self.environment["FRAMELOOM_MONGO_URI"], database=self.environment["FRAMELOOM_MONGO_DATABASE"]
-        )
-        async with Mongo.connected(settings) as mongo:
+        async with self._mongo() as mongo:
             job = await MongoJobStore(mongo).get(job_id)
             assert job is not None
             return job, await MongoTaskStore(mongo).of_job(job_id)
+
+    async def left_of(self, job_id: str) -> tuple[JobDocument | None, list[TaskDocument]]:
+        """What the database still has of a job, tombstones too."""
+        async with self._mongo() as mongo:
+            return (
+                await MongoJobStore(mongo).with_tombstone(job_id),
+                await MongoTaskStore(mongo).of_job(job_id),
+            )
+
+    async def keys_of(self, job_id: str) -> list[str]:
+        """What lies in the bucket of a job, whatever the prefix."""
+        return [key for key in await self.keys() if f"/{job_id}/" in key]
 
     async def keys(self, prefix: str = "") -> list[str]:
         """What lies in the bucket."""
@@ -181,6 +210,14 @@ class Deployment:
         )
         async with S3ObjectStore.connected(settings) as objects:
             return await objects.keys(prefix)
+
+    def _mongo(self) -> AbstractAsyncContextManager[Mongo]:
+        return Mongo.connected(
+            MongoSettings(
+                uri=SecretStr(self.environment["FRAMELOOM_MONGO_URI"]),
+                database=self.environment["FRAMELOOM_MONGO_DATABASE"],
+            )
+        )
 
     def _port(self, gateway: str) -> int:
         if gateway not in self._ports:

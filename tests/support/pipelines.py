@@ -1,7 +1,8 @@
-"""Pipelines for the tests: one that waits at a gate, one that crashes."""
+"""Pipelines for the tests: one that waits at a gate, one that is stuck, one that crashes."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import time
@@ -65,9 +66,34 @@ class Crashing(FramePipeline):
         return ()
 
 
+class Stuck(FramePipeline):
+    """Hangs in native code that does not give the interpreter back: nothing in the process can end it."""
+
+    info = PipelineInfo(
+        name="stuck", version="1", display_name="Stuck", description="Hangs in native code (for tests)."
+    )
+    Config = GateConfig
+
+    def request(self, media: MediaInfo) -> FrameRequest:
+        return FrameRequest(Sampling.every_frame(), batch_size=1)
+
+    def process(self, batch: FrameBatch) -> Iterable[Item]:
+        assert isinstance(self.config, GateConfig)
+        _come(Path(self.config.gate))
+        ctypes.PyDLL(None).sleep(600)
+        return ()
+
+    def artefacts(self) -> tuple[ArtefactSpec, ...]:
+        return ()
+
+
+def _come(gate: Path) -> None:
+    (gate.parent / f"{gate.name}.{os.getpid()}").touch()
+
+
 def _wait(gate: Path) -> None:
     """Polls, because a gate must also open for a process that the test knows nothing of."""
-    (gate.parent / f"{gate.name}.{os.getpid()}").touch()
+    _come(gate)
     deadline = time.monotonic() + 120
     while not gate.exists():
         assert time.monotonic() < deadline, "the gate stayed closed"

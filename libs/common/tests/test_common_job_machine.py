@@ -168,3 +168,46 @@ def test_each_pipeline_gets_its_section(config: dict[str, Any], expected: dict[s
 def test_every_task_of_a_cancelled_job_that_never_ran_is_terminal() -> None:
     _, (task,) = planned("a")
     assert TASKS.request_cancel(task, NOW).after.state is TaskState.CANCELLED
+
+
+STATUSES = [status for status in JobStatus if status is not JobStatus.DELETED]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_job_can_be_deleted_in_any_status_and_once(status: JobStatus) -> None:
+    job = planned("a")[0].model_copy(update={"status": status, "tidied": True})
+    after = machine.delete(job, NOW).after
+    assert (after.status, after.deleted_at, after.cancel_requested) == (JobStatus.DELETED, NOW, True)
+    assert not after.tidied, "what was kept at its end goes now"
+    assert (after.events[-1].type, after.events[-1].status) == ("job.deleted", JobStatus.DELETED)
+    facts = {"cause": "request", "was": status.value, "created_at": NOW.isoformat()}
+    assert after.events[-1].data == facts
+    with pytest.raises(Refused):
+        machine.delete(after, NOW)
+
+
+def test_nothing_happens_to_a_deleted_job_but_its_removal() -> None:
+    job, (task,) = planned("a")
+    gone = machine.delete(job, NOW, machine.Cause.RETENTION).after
+    assert gone.events[-1].data["cause"] == "retention"
+    for refused in (
+        lambda: machine.fold(gone, [completed(started(task))], NOW),
+        lambda: machine.request_cancel(gone, NOW),
+        lambda: machine.planned(gone.model_copy(update={"planned": False}), [task], NOW),
+        lambda: machine.purge(gone),
+    ):
+        with pytest.raises(Refused):
+            refused()
+
+
+def test_a_tombstone_goes_when_it_is_swept_and_all_of_it_was_told() -> None:
+    swept = machine.tidied(machine.delete(submitted("a"), NOW).after, NOW).after
+    assert swept.relay_due
+    with pytest.raises(Refused):
+        machine.purge(swept)
+    told = swept.model_copy(update={"relay_due": False})
+    machine.purge(told)
+    with pytest.raises(Refused):
+        machine.purge(told.model_copy(update={"tidied": False}))
+    with pytest.raises(Refused):
+        machine.purge(machine.request_cancel(submitted("a"), NOW).after)

@@ -1,8 +1,8 @@
 """The whole claim–commit–lease protocol as a model: any order of events keeps the promises.
 
 Hypothesis drives scheduler, workers and results over the stores in memory: messages are repeated, dropped and
-reordered; workers stop and come back after their lease; jobs are cancelled. After every step the invariants
-hold, and at the end every job reaches its end.
+reordered; workers stop and come back after their lease; jobs are cancelled and deleted, step by step. After
+every step the invariants hold, and at the end every job reaches its end, or is gone with all it had.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from frameloom.common.clock import ManualClock
 from frameloom.common.documents import (
     Failure,
     FailureCategory,
+    JobDocument,
+    JobStatus,
     MediaRef,
     Outcome,
     TaskDocument,
@@ -38,6 +40,7 @@ from frameloom.common.machines.transition import Refused
 MEDIA = MediaRef(key="k", filename="a.mp4", size_bytes=1, sha256="00")
 PIPELINES = ("a", "b")
 CATEGORIES = [FailureCategory.WORKER_CRASH, FailureCategory.DECODE_ERROR, FailureCategory.STORAGE_ERROR]
+KEPT_SECONDS = 100
 
 
 class Protocol(RuleBasedStateMachine):
@@ -55,6 +58,8 @@ class Protocol(RuleBasedStateMachine):
         self.seen_epochs: dict[str, int] = {}
         self.visible: dict[str, TaskResult] = {}
         self.ended: dict[str, TaskState] = {}
+        self.deleted: set[str] = set()
+        self.bucket: set[tuple[str, str]] = set()
         self.count = 0
 
     def attempt(self, key: str, decide: Any) -> TaskDocument | None:
@@ -66,7 +71,7 @@ class Protocol(RuleBasedStateMachine):
     def fold(self, job_id: str) -> None:
         async def folded() -> None:
             changed = [task for task in await self.tasks.of_job(job_id) if task.pending_fold]
-            with contextlib.suppress(Refused):
+            with contextlib.suppress(Refused, NotFoundError):
                 await transact(
                     self.jobs, job_id, partial(jobs_machine.fold, tasks=changed, now=self.clock.now())
                 )
@@ -83,6 +88,7 @@ class Protocol(RuleBasedStateMachine):
             submission = jobs_machine.Submission(f"job-{self.count}", "t", MEDIA, PIPELINES, {})
             job = jobs_machine.submit(submission, now)
             await self.jobs.insert(job)
+            self.bucket.add((job.id, "media"))
             tasks = jobs_machine.plan_tasks(job, now)
             await self.tasks.insert_missing(tasks)
             await transact(self.jobs, job.id, partial(jobs_machine.planned, tasks=tasks, now=now))
@@ -119,6 +125,13 @@ class Protocol(RuleBasedStateMachine):
             self.attempt(claim[0], partial(self.machine.renew, epoch=claim[1], progress=None))
 
     @rule(claim=claims)
+    def chunk(self, claim: tuple[str, int] | None) -> None:
+        """Also one of a worker whose task is another's by now, or of nobody: it is stored only if wanted."""
+        task = self.tasks.held.get(claim[0]) if claim else None
+        if claim and task is not None and task.epoch == claim[1] and not task.state.terminal:
+            self.bucket.add((task.job_id, f"chunk {claim}"))
+
+    @rule(claim=claims)
     def finish(self, claim: tuple[str, int] | None) -> None:
         if claim:
             self.attempt(claim[0], partial(self.machine.finish, epoch=claim[1]))
@@ -128,7 +141,9 @@ class Protocol(RuleBasedStateMachine):
         if claim:
             result = TaskResult(epoch=claim[1], manifest_key="m", artefacts=(), annotation_count=1)
             now = self.clock.now()
-            self.attempt(claim[0], lambda task: self.machine.complete(task, result, now))
+            after = self.attempt(claim[0], lambda task: self.machine.complete(task, result, now))
+            if after is not None:
+                self.bucket.add((after.job_id, f"result {claim}"))
 
     @rule(claim=claims, category=st.sampled_from(CATEGORIES))
     def fail(self, claim: tuple[str, int] | None, category: FailureCategory) -> None:
@@ -151,19 +166,64 @@ class Protocol(RuleBasedStateMachine):
         for task in asyncio.run(self.tasks.lease_expired(99)):
             self.attempt(task.id, partial(self.machine.expire, now=self.clock.now()))
 
+    def change(self, choice: int, decide: Any) -> JobDocument | None:
+        """Changes one of the jobs that were ever submitted, as a client asks for it."""
+        if not self.count:
+            return None
+        with contextlib.suppress(Refused, NotFoundError):
+            return asyncio.run(transact(self.jobs, f"job-{choice % self.count + 1}", decide))
+        return None
+
     @rule(choice=st.integers(0, 99))
     def cancel(self, choice: int) -> None:
-        keys = sorted(self.jobs.held)
-        if not keys:
-            return
-        key = keys[choice % len(keys)]
-        now = self.clock.now()
-        try:
-            asyncio.run(transact(self.jobs, key, partial(jobs_machine.request_cancel, now=now)))
-        except Refused:
-            return
-        for task in asyncio.run(self.tasks.of_job(key)):
-            self.attempt(task.id, partial(self.machine.request_cancel, now=now))
+        """The tasks follow in steps of their own, as they do when the scheduler is away."""
+        self.change(choice, partial(jobs_machine.request_cancel, now=self.clock.now()))
+
+    @rule(choice=st.integers(0, 99))
+    def delete(self, choice: int) -> None:
+        gone = self.change(choice, partial(jobs_machine.delete, now=self.clock.now()))
+        if gone is not None:
+            assert gone.id not in self.deleted
+            self.deleted.add(gone.id)
+
+    @rule()
+    def stop_tasks(self) -> None:
+        for job in asyncio.run(self.jobs.stopping(99)):
+            for task in asyncio.run(self.tasks.of_job(job.id)):
+                self.attempt(task.id, partial(self.machine.request_cancel, now=self.clock.now()))
+
+    @rule(claim=claims)
+    def stopped(self, claim: tuple[str, int] | None) -> None:
+        """The holder has found the request at a renewal, and has ended the work."""
+        task = self.tasks.held.get(claim[0]) if claim else None
+        if claim and task is not None and task.cancel_requested:
+            self.attempt(claim[0], partial(self.machine.cancel, epoch=claim[1], now=self.clock.now()))
+
+    @rule()
+    def relay(self) -> None:
+        due = asyncio.run(self.jobs.relay_due(99))
+        asyncio.run(self.jobs.mark_relayed([(job.id, job.seq) for job in due]))
+
+    @rule()
+    def tidy(self) -> None:
+        for job in asyncio.run(self.jobs.untidied(99)):
+            if all(task.state.terminal for task in asyncio.run(self.tasks.of_job(job.id))):
+                if job.status is JobStatus.DELETED:
+                    self.sweep_bucket(job.id)
+                change = jobs_machine.tidied(job, self.clock.now())
+                assert asyncio.run(self.jobs.apply(change)) is not None
+
+    @rule()
+    def purge(self) -> None:
+        for job in asyncio.run(self.jobs.purgeable(KEPT_SECONDS, 99)):
+            jobs_machine.purge(job)
+            if not any(task.state.leased for task in asyncio.run(self.tasks.of_job(job.id))):
+                self.sweep_bucket(job.id)
+                asyncio.run(self.tasks.remove_of_job(job.id))
+                assert asyncio.run(self.jobs.remove(job))
+
+    def sweep_bucket(self, job_id: str) -> None:
+        self.bucket = {entry for entry in self.bucket if entry[0] != job_id}
 
     @rule()
     def fold_all(self) -> None:
@@ -185,6 +245,25 @@ class Protocol(RuleBasedStateMachine):
             if task.state.terminal:
                 assert self.ended.setdefault(task.id, task.state) is task.state
 
+    def listed(self) -> set[str]:
+        async def counted() -> set[str]:
+            return {row.id async for some in self.jobs.census() for row in some}
+
+        return asyncio.run(counted())
+
+    @invariant()
+    def what_was_deleted_stays_deleted(self) -> None:
+        if not hasattr(self, "deleted"):
+            return
+        assert self.listed() == {f"job-{n + 1}" for n in range(self.count)} - self.deleted
+        for key in self.deleted:
+            assert asyncio.run(self.jobs.get(key)) is None
+            if (tombstone := self.jobs.held.get(key)) is None:
+                assert asyncio.run(self.tasks.of_job(key)) == []
+                assert not any(entry[0] == key for entry in self.bucket)
+            else:
+                assert tombstone.events[-1].type == "job.deleted"
+
     @invariant()
     def attempts_are_told_in_order_and_one_runs_at_most(self) -> None:
         if not hasattr(self, "tasks"):
@@ -204,12 +283,13 @@ class Protocol(RuleBasedStateMachine):
             assert len({event.id for event in job.events}) == job.seq
 
     def teardown(self) -> None:
-        """From wherever it stands, every job can still reach its end."""
+        """From wherever it stands, every job can still reach its end; of a deleted one nothing is left."""
         if not hasattr(self, "jobs"):
             return
         for _ in range(60):
             self.clock.advance(400)
             self.reap()
+            self.stop_tasks()
             for name in PIPELINES:
                 for task in asyncio.run(self.tasks.waiting(name, 99)):
                     self.attempt(task.id, partial(self.machine.dispatch, now=self.clock.now()))
@@ -217,6 +297,12 @@ class Protocol(RuleBasedStateMachine):
                     claim = self.claim((task.id, task.attempt), "w9")
                     self.complete(claim)
             self.fold_all()
+            self.relay()
+            self.tidy()
+            self.purge()
+        assert not self.deleted & set(self.jobs.held)
+        assert not self.deleted & {task.job_id for task in self.tasks.held.values()}
+        assert not self.deleted & {job_id for job_id, _ in self.bucket}
         assert all(task.state.terminal for task in self.tasks.held.values())
         assert all(job.status.terminal for job in self.jobs.held.values())
 

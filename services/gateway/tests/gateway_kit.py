@@ -26,6 +26,7 @@ from frameloom.common.adapters.memory import (
 )
 from frameloom.common.clock import ManualClock
 from frameloom.common.documents import (
+    LISTED,
     FleetMember,
     JobDocument,
     JobEvent,
@@ -136,7 +137,7 @@ class HeardJobStore(MemoryJobStore):
 
     async def apply(self, change: Change[JobDocument]) -> JobDocument | None:
         job = await super().apply(change)
-        if job is not None:
+        if job is not None and job.status in LISTED:
             self.tally.wrote(job)
         return job
 
@@ -205,7 +206,7 @@ class Gateway:
         sent = {"Authorization": f"Bearer {KEY}"}
         async with (
             relay.running(),
-            self.hub.running(self.jobs.get, self.clock),
+            self.hub.running(self.jobs.with_tombstone, self.clock),
             self.access.ring.running(),
             TestClient(TestServer(self.app), headers=sent) as self.client,
         ):

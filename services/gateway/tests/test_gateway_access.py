@@ -65,6 +65,7 @@ class Entry:
 
 IDS = {
     "get_job_status_api_v1_jobs__job_id__get": Entry("job"),
+    "cancel_job_api_v1_jobs__job_id__delete": Entry("job"),
     "cancel_job_endpoint_api_v1_jobs__job_id__cancel_post": Entry("job"),
     "get_job_results_api_v1_jobs__job_id__results_get": Entry("job"),
     "download_result_file_api_v1_jobs__job_id__results_files__pipeline_name__get": Entry("job"),

@@ -130,6 +130,9 @@ class TestJobs:
             assert (status, body["error"]["code"]) == (404, "JOB_NOT_FOUND")
         status, _ = await gateway.post(None, "/api/v1/jobs/theirs/cancel")
         assert status == 404
+        async with gateway.client.delete("/api/v1/jobs/theirs") as answer:
+            assert answer.status == 404
+        assert gateway.jobs.held["theirs"].seq == 1
         assert (await gateway.get("/api/v1/events/stream?job_id=theirs"))[0] == 404
 
     async def test_cancelling_is_at_once_and_may_be_repeated(self, gateway: Gateway) -> None:

@@ -18,6 +18,7 @@ from frameloom.common.clock import ManualClock
 from frameloom.common.documents import JobDocument, JobEvent, JobStatus
 from frameloom.common.errors import DatabaseUnavailableError, JobNotFoundError
 from frameloom.common.events import TaskProgressed
+from frameloom.common.machines.job import delete
 from frameloom.common.pipelines import Progress
 from frameloom.gateway.errors import BusyError
 from frameloom.gateway.services import live, streams
@@ -85,7 +86,7 @@ class Rig:
         if self.away:
             self.refused += 1
             raise DatabaseUnavailableError("away")
-        return await self.jobs.get(job_id)
+        return await self.jobs.with_tombstone(job_id)
 
     async def read(self) -> None:
         """Waits until the hub has read what documents it wanted."""
@@ -264,6 +265,48 @@ class TestAllJobs:
         told = [(await anext(frames)) for _ in range(3)]
         assert [frame.id for frame in told[:2]] == ["j1:1", "j2:1"]
         assert (told[2].event, told[2].data["missed"]) == ("lagged", None)
+
+
+class TestDeletedJobs:
+    async def delete(self, rig: Rig, name: str) -> JobDocument:
+        change = delete(rig.jobs.held[name], rig.clock.now())
+        after = await rig.jobs.apply(change)
+        assert after is not None
+        return after
+
+    async def test_who_watches_a_job_sees_its_deletion_and_what_came_before(self, rig: Rig) -> None:
+        await rig.add(job(rig.clock, "j"))
+        frames = await rig.open(job_id="j", close_on_end=True)
+        assert await ids(frames, 1) == ["j:1"]
+        await rig.grow("j")
+        gone = await self.delete(rig, "j")
+        await rig.hub.handle(message("j", gone.seq, "job.deleted"))
+        async with asyncio.timeout(5):
+            rest = [frame async for frame in frames]
+        assert [(frame.id, frame.event) for frame in rest] == [
+            ("j:2", "task.started"),
+            ("j:3", "job.deleted"),
+        ]
+
+    async def test_who_was_away_is_told_while_the_tombstone_stands(self, rig: Rig) -> None:
+        for name in ("gone", "seen"):
+            await rig.add(job(rig.clock, name))
+            rig.clock.advance(60)
+        for name in ("seen", "gone"):
+            await self.delete(rig, name)
+        frames = await rig.open(after=Position("seen", 1))
+        async with asyncio.timeout(5):
+            told = [await anext(frames) for _ in range(2)]
+        assert {(frame.id, frame.event) for frame in told} == {
+            ("seen:2", "job.deleted"),
+            ("gone:2", "job.deleted"),
+        }
+
+    async def test_a_stream_of_a_deleted_job_is_refused(self, rig: Rig) -> None:
+        await rig.add(job(rig.clock, "j"))
+        await self.delete(rig, "j")
+        with pytest.raises(JobNotFoundError):
+            await rig.open(job_id="j", after=Position("j", 1))
 
 
 class TestSlowClients:

@@ -11,9 +11,10 @@ from gateway_kit import job, soon
 
 from frameloom.common.adapters.memory import MemoryJobStore
 from frameloom.common.clock import ManualClock
-from frameloom.common.documents import JobDocument, JobStatus
+from frameloom.common.documents import LISTED, JobDocument, JobStatus
 from frameloom.common.errors import DatabaseUnavailableError
 from frameloom.common.events import JobEventMessage
+from frameloom.common.machines.job import delete
 from frameloom.common.ports.stores import JobRow
 from frameloom.gateway.services.tally import Tally
 
@@ -100,7 +101,22 @@ async def test_events_of_other_gateways_count(world: World) -> None:
     assert await world.tally.position(made) == 1
     assert (await world.tally.by_status(None))[JobStatus.RUNNING] == 1
     await world.tally.heard(event(waiting, 4, "job.deleted", "deleted"))
-    assert await world.tally.by_status("default") == {s: int(s is JobStatus.PENDING) for s in JobStatus}
+    assert await world.tally.by_status("default") == {s: int(s is JobStatus.PENDING) for s in LISTED}
+
+
+async def test_old_jobs_that_another_gateway_deletes_are_known_by_what_the_event_tells(world: World) -> None:
+    """Of jobs that have long been over no id is kept."""
+    old = [await world.stored(name, JobStatus.COMPLETED) for name in ("old", "older")]
+    world.clock.advance(3600)
+    assert await world.tally.total("default") == 2
+    gone = delete(old[0], world.clock.now()).after
+    told = event(gone, gone.seq, "job.deleted", "deleted").model_copy(update={"data": gone.events[-1].data})
+    for _ in range(2):
+        await world.tally.heard(told)
+    assert await world.tally.total("default") == 1
+    await world.tally.heard(event(old[1], 2, "job.deleted", "deleted"))
+    assert await world.tally.total("default") == 1, "it does not tell what it was: the next count will"
+    assert world.tally._doubtful.is_set()
 
 
 async def test_what_happens_during_the_count_is_in_it_once(world: World) -> None:

@@ -20,6 +20,7 @@ from frameloom.common.pipelines import ArtefactSpec, Item, Progress
 from frameloom.common.topics import Topics
 from frameloom.worker.child.protocol import Chunk, Describe, Done, Progressed, Run
 from frameloom.worker.claims import Claims
+from frameloom.worker.control import Control
 from frameloom.worker.execution import Execution
 from frameloom.worker.media_cache import MediaCache
 
@@ -83,8 +84,9 @@ class World:
         self.machine = TaskMachine(RetryPolicy(jitter=lambda: 1.0), lease_seconds, 60.0)
         self.claims = self.claims_of("me")
         self.cache = MediaCache(self.objects, folder / "cache", 10**9)
+        self.control = Control()
         self.execution = Execution(
-            self.claims, self.cache, self.publisher, self.topics, "me", 3600.0, self.clock
+            self.claims, self.control, self.cache, self.publisher, self.topics, "me", 3600.0, self.clock
         )
 
     def claims_of(self, worker: str) -> Claims:

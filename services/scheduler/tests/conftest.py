@@ -20,6 +20,7 @@ from frameloom.common.machines.retry import RetryPolicy
 from frameloom.common.machines.task import TaskMachine
 from frameloom.common.relay import JobRelay
 from frameloom.common.topics import Topics
+from frameloom.scheduler.canceller import Canceller
 from frameloom.scheduler.dispatcher import Dispatcher
 from frameloom.scheduler.folder import Folder
 from frameloom.scheduler.handlers import Handlers
@@ -50,14 +51,19 @@ class World:
         return JobRelay(self.jobs, self.publisher, self.topics.events)
 
     @property
+    def canceller(self) -> Canceller:
+        control = self.topics.control
+        return Canceller(self.jobs, self.tasks, self.publisher, control, self.machine, self.clock)
+
+    @property
     def planner(self) -> Planner:
-        return Planner(self.jobs, self.tasks, self.machine, self.clock)
+        return Planner(self.jobs, self.tasks, self.canceller, self.clock)
 
     @property
     def folder(self) -> Folder:
         dead_letters = self.topics.dead_letters
         return Folder(
-            self.jobs, self.tasks, self.relay, self.planner, self.publisher, dead_letters, self.clock
+            self.jobs, self.tasks, self.relay, self.canceller, self.publisher, dead_letters, self.clock
         )
 
     @property
@@ -68,7 +74,7 @@ class World:
 
     @property
     def handlers(self) -> Handlers:
-        return Handlers(self.planner, self.folder, self.dispatcher)
+        return Handlers(self.planner, self.canceller, self.folder, self.dispatcher)
 
     def sweeper(self, dispatcher: Dispatcher | None = None) -> Sweeper:
         return Sweeper(
@@ -76,6 +82,7 @@ class World:
             self.tasks,
             self.machine,
             self.planner,
+            self.canceller,
             self.folder,
             dispatcher or self.dispatcher,
             self.relay,
@@ -117,6 +124,9 @@ class World:
 
     async def cancel(self, job_id: str = "j") -> None:
         await transact(self.jobs, job_id, partial(jobs_machine.request_cancel, now=self.clock.now()))
+
+    async def delete(self, job_id: str = "j") -> None:
+        await transact(self.jobs, job_id, partial(jobs_machine.delete, now=self.clock.now()))
 
     async def claim(self, job_id: str = "j", pipeline: str = "a", worker: str = "w") -> TaskDocument:
         task = self.task(job_id, pipeline)

@@ -76,7 +76,7 @@ async def test_a_task_that_was_cancelled_meanwhile_is_not_sent(world: Any) -> No
         return stale
 
     await world.cancel()
-    await world.planner.cancel_if_over("j")
+    await world.canceller.cancel_if_over("j")
     await world.submit_and_plan("j2")
     world.tasks.waiting = waiting
     await world.dispatcher.dispatch()

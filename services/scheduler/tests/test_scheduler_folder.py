@@ -100,13 +100,13 @@ async def test_a_task_given_back_after_a_cancel_is_ended(world: Any) -> None:
     await world.submit_and_plan()
     task = await world.claim()
     await world.cancel()
-    await world.planner.cancel_if_over("j")
+    await world.canceller.cancel_if_over("j")
     await transact(
         world.tasks, task.id, partial(world.machine.release, epoch=task.epoch, now=world.clock.now())
     )
-    assert world.task().state is TaskState.QUEUED
-    await world.folder.fold("j")
     assert world.task().state is TaskState.CANCELLED
+    await world.folder.fold("j")
+    assert not world.task().pending_fold
     assert world.job().status is JobStatus.CANCELLED
 
 

@@ -84,15 +84,15 @@ async def test_cancelling_ends_queued_tasks_and_asks_running_ones(world: Any) ->
     await world.submit_and_plan(pipelines=("a", "b"))
     await world.claim(pipeline="a")
     await world.cancel()
-    await world.planner.cancel_if_over("j")
+    await world.canceller.cancel_if_over("j")
     assert (world.task("j", "a").state, world.task("j", "a").cancel_requested) == (TaskState.RUNNING, True)
     assert world.task("j", "b").state is TaskState.CANCELLED
 
 
 async def test_a_live_job_keeps_its_tasks_and_a_deleted_one_does_not(world: Any) -> None:
     await world.submit_and_plan()
-    await world.planner.cancel_if_over("j")
+    await world.canceller.cancel_if_over("j")
     assert world.task().state is TaskState.QUEUED
     del world.jobs.held["j"]
-    await world.planner.cancel_if_over("j")
+    await world.canceller.cancel_if_over("j")
     assert world.task().state is TaskState.CANCELLED

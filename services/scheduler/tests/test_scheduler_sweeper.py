@@ -52,7 +52,7 @@ async def test_an_expired_task_that_was_to_be_cancelled_is_cancelled(world: Any)
     await world.submit_and_plan()
     await world.claim()
     await world.cancel()
-    await world.planner.cancel_if_over("j")
+    await world.canceller.cancel_if_over("j")
     world.clock.advance(16)
     await world.sweeper().reap()
     assert world.task().state is TaskState.CANCELLED

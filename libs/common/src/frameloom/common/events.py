@@ -114,6 +114,26 @@ class TaskDispatched(Event):
         return self.task_id
 
 
+class TaskCancelRequested(Event):
+    """A task that a worker runs is to be cancelled: a hint to look at its document at once."""
+
+    TYPE = "frameloom.task-cancel-requested.v1"
+
+    job_id: str
+    task_id: str
+    epoch: int
+
+    @classmethod
+    def of(cls, task: TaskDocument) -> Self:
+        """The hint for the claim that holds the task now."""
+        return cls(job_id=task.job_id, task_id=task.id, epoch=task.epoch)
+
+    @property
+    def subject(self) -> str:
+        """The task."""
+        return self.task_id
+
+
 class TaskProgressed(Event):
     """How far a running task is. Telemetry: neither stored nor replayed."""
 
@@ -277,6 +297,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         JobEventMessage,
         TaskChanged,
         TaskDispatched,
+        TaskCancelRequested,
         TaskProgressed,
         AnnotationChunk,
         AnnotationsFinished,

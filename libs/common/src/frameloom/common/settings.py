@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from frameloom.common.errors import ConfigurationError
@@ -123,13 +124,19 @@ def load(settings: type[S]) -> S:
     Raises:
         ConfigurationError: A variable is missing or wrong; the message names each.
     """
-    prefix = settings.model_config.get("env_prefix", "")
     try:
         return settings()
     except ValidationError as error:
-        problems = [
-            f"{prefix}{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()
-        ]
+        problems = [f"{_variable(settings, item['loc'])}: {item['msg']}" for item in error.errors()]
         raise ConfigurationError(
             "; ".join(problems), hint="Set the variables named in docs/operations.md, or use `frameloom up`."
         ) from error
+
+
+def _variable(settings: type[BaseSettings], place: tuple[int | str, ...]) -> str:
+    """The variable that a problem is about; of one with several names the one that is set."""
+    for field in settings.model_fields.values():
+        if isinstance(names := field.validation_alias, AliasChoices) and place[0] in names.choices:
+            return str(next((name for name in names.choices if name in os.environ), place[0]))
+    prefix = settings.model_config.get("env_prefix", "")
+    return f"{prefix}{'_'.join(map(str, place))}".upper()

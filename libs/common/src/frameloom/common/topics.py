@@ -8,10 +8,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic to be created: its name, and how long it keeps a message."""
+    """A topic to be created.
+
+    Attributes:
+        name: Its whole name.
+        retention_hours: How long it keeps a message.
+        partitions: How many; None: as many as the settings say.
+    """
 
     name: str
     retention_hours: int
+    partitions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,11 @@ class Topics:
         return f"{self.prefix}.progress"
 
     @property
+    def control(self) -> str:
+        """Hints to the workers, read by each of them: a task that may be theirs is to be cancelled."""
+        return f"{self.prefix}.control"
+
+    @property
     def dead_letters(self) -> str:
         """Messages that could not be handled, and tasks that were given up."""
         return f"{self.prefix}.dead-letters"
@@ -60,6 +72,7 @@ class Topics:
             Topic(self.task_events, 24),
             Topic(self.annotations, 24 * 7),
             Topic(self.progress, 1),
+            Topic(self.control, 1, partitions=1),  # every worker reads all of it, and few messages come
             Topic(self.dead_letters, 24 * 14),
         ]
 

@@ -156,7 +156,7 @@ async def main(shutdown: Shutdown) -> None:
         ports = await _ports(stack, settings, kafka, hub)
         hear = partial(_hear, hub, ports.tally)
         kafka.consume(Consumption(name="live-events", topics=feed, handler=hear, group=None))
-        await stack.enter_async_context(hub.running(ports.jobs.get, ports.clock))
+        await stack.enter_async_context(hub.running(ports.jobs.with_tombstone, ports.clock))
         await stack.enter_async_context(kafka.running())
         await stack.enter_async_context(ports.tally.running())
         await stack.enter_async_context(ports.relay.running())
@@ -178,7 +178,8 @@ async def main(shutdown: Shutdown) -> None:
 
 def _handlers(settings: Settings, ports: Ports, access: Access) -> Handlers:
     own = settings.gateway
-    jobs = JobService(ports.jobs, ports.tally, ports.relay, ports.clock)
+    quotas = Quotas(ports.jobs, access.ring, settings.limits)
+    jobs = JobService(ports.jobs, ports.tally, quotas, ports.relay, ports.clock)
     catalogue = Catalogue(ports.fleet, accept_unoffered=own.accept_unoffered)
     validation = ValidationService(catalogue)
     limits = UploadLimits(
@@ -188,7 +189,6 @@ def _handlers(settings: Settings, ports: Ports, access: Access) -> Handlers:
         wait_seconds=own.upload_wait_seconds,
         held_bytes=settings.uploads.held_bytes,
     )
-    quotas = Quotas(ports.jobs, access.ring, settings.limits)
     streams = StreamService(ports.hub, ports.jobs, ports.clock, overlap_seconds=own.replay_overlap_seconds)
     submissions = SubmissionService(
         ports.jobs,

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from frameloom.common.adapters.kafka import Intake, Kafka
+from frameloom.common.adapters.kafka import Consumption, Intake, Kafka
 from frameloom.common.adapters.mongo import Mongo, MongoFleetStore, MongoTaskStore
 from frameloom.common.adapters.s3 import S3ObjectStore
 from frameloom.common.background import cancelled
@@ -30,6 +30,7 @@ from frameloom.common.settings import (
 )
 from frameloom.worker.child.process import ChildProcess
 from frameloom.worker.claims import Claims
+from frameloom.worker.control import Control
 from frameloom.worker.errors import TaskError
 from frameloom.worker.execution import Execution
 from frameloom.worker.gpus import GpuProbe
@@ -57,7 +58,8 @@ async def main(shutdown: Shutdown) -> None:
     clock = SystemClock()
     settings, lease, kafka_settings = load(WorkerSettings), load(LeaseSettings), load(KafkaSettings)
     fleet_settings = load(FleetSettings)
-    kafka = Kafka(kafka_settings, Service.WORKER)
+    kafka, control = Kafka(kafka_settings, Service.WORKER), Control()
+    kafka.consume(Consumption("control", (kafka.topics.control,), control.handle, group=None, hints=True))
     slots = [Slot(settings.extra_pipelines, settings.child_start_seconds) for _ in range(settings.slots)]
     async with AsyncExitStack() as stack:
         # The children import for a second or more: they start while the connections are made.
@@ -90,7 +92,9 @@ async def main(shutdown: Shutdown) -> None:
         me = announcer.member.id
         claims = Claims(MongoTaskStore(mongo), kafka, kafka.topics.task_events, machine, me, clock)
         cache = MediaCache(objects, settings.cache_dir, settings.cache_bytes)
-        execution = Execution(claims, cache, kafka, kafka.topics, me, settings.task_timeout_seconds, clock)
+        execution = Execution(
+            claims, control, cache, kafka, kafka.topics, me, settings.task_timeout_seconds, clock
+        )
         worker = Worker(slots, claims, execution, kafka, kafka.topics.dead_letters, book)
         await stack.enter_async_context(sampled.running())
         await stack.enter_async_context(announcer.running())

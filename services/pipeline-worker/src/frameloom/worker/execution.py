@@ -19,6 +19,7 @@ from frameloom.common.topics import Topics
 from frameloom.worker.child.process import ChildDiedError
 from frameloom.worker.child.protocol import Chunk, Done, Failed, Progressed, Run, Warm
 from frameloom.worker.claims import Claims
+from frameloom.worker.control import Control
 from frameloom.worker.errors import TaskError
 from frameloom.worker.lease import Lease, Stop
 from frameloom.worker.media_cache import MediaCache
@@ -33,6 +34,7 @@ class Execution:
     def __init__(
         self,
         claims: Claims,
+        control: Control,
         media: MediaCache,
         publisher: Publisher,
         topics: Topics,
@@ -41,6 +43,7 @@ class Execution:
         clock: Clock,
     ) -> None:
         self._claims = claims
+        self._control = control
         self._media = media
         self._publisher = publisher
         self._topics = topics
@@ -59,7 +62,8 @@ class Execution:
         work = asyncio.create_task(self._work(attempt, lease), name=f"work {task.id}")
         keeper = asyncio.create_task(lease.kept(), name=f"lease {task.id}")
         try:
-            await asyncio.wait({work, keeper}, return_when=asyncio.FIRST_COMPLETED)
+            with self._control.reaching(task, lease):
+                await asyncio.wait({work, keeper}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 # No renewal from here on: it would find the task handed over, and call that a lost lease.
                 await cancelled(keeper)
@@ -159,8 +163,8 @@ class Execution:
     async def _stop(self, attempt: _Attempt, work: asyncio.Task[Done], why: Stop) -> Outcome | None:
         """The lease says that the work must stop: the child goes first, then the document tells."""
         task = attempt.task
-        await cancelled(work)
         await attempt.slot.reset()
+        await cancelled(work)  # afterwards, since what it waits for may take its time to let go
         log.warning("stopped", task_id=task.id, why=why.value)
         if why is Stop.CANCELLED:
             return Outcome.CANCELLED if await self._claims.cancel(task) else None

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import structlog
 
+from frameloom.common.background import set_within
 from frameloom.common.documents import TaskDocument
 from frameloom.common.errors import TransientError
 from frameloom.common.pipelines import Progress
@@ -38,7 +39,12 @@ class Lease:
         self._claims = claims
         self._task = task
         self._deadline_seconds = deadline_seconds
+        self._asked = asyncio.Event()
         self.progress: Progress | None = None
+
+    def check(self) -> None:
+        """Brings the next renewal forward: its answer may say that the work must stop. Returns at once."""
+        self._asked.set()
 
     async def kept(self) -> Stop:
         """Renews until the work must stop, and answers why. Cancel it when the work is done.
@@ -53,7 +59,8 @@ class Lease:
             left = began + self._deadline_seconds - loop.time()
             if left <= 0:
                 return Stop.DEADLINE
-            await asyncio.sleep(min(pause, left))
+            await set_within(self._asked, min(pause, left))
+            self._asked.clear()
             asked_at = loop.time()
             try:
                 async with asyncio.timeout_at(held_since + seconds * _HOLD_SHARE):

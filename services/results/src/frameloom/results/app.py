@@ -16,6 +16,8 @@ from frameloom.common.clock import SystemClock
 from frameloom.common.documents import Service
 from frameloom.common.machines.retry import RetryPolicy
 from frameloom.common.machines.task import TaskMachine
+from frameloom.common.ports.objects import ObjectStore
+from frameloom.common.ports.stores import JobStore, TaskStore
 from frameloom.common.service import Announcer, Shutdown
 from frameloom.common.settings import (
     FleetSettings,
@@ -26,6 +28,7 @@ from frameloom.common.settings import (
     load,
 )
 from frameloom.results.chunks import ChunkStore
+from frameloom.results.deletion import Purger, Retention
 from frameloom.results.handlers import Handlers
 from frameloom.results.orphans import OrphanSweeper
 from frameloom.results.publishing import Finisher
@@ -59,6 +62,10 @@ async def main(shutdown: Shutdown) -> None:
         await stack.enter_async_context(kafka.running())
         tidier = Tidier(jobs, tasks, objects, settings.tidy_every_seconds, clock)
         await stack.enter_async_context(tidier.running())
+        await stack.enter_async_context(_purger(jobs, tasks, objects, settings).running())
+        if settings.retention_days is not None:
+            retention = Retention(jobs, timedelta(days=settings.retention_days), clock)
+            await stack.enter_async_context(retention.running())
         orphans = OrphanSweeper(jobs, objects, timedelta(seconds=settings.orphan_after_seconds), clock)
         await stack.enter_async_context(orphans.running())
         quarantine = QuarantineSweeper(objects, timedelta(seconds=settings.quarantine_after_seconds), clock)
@@ -74,3 +81,13 @@ async def main(shutdown: Shutdown) -> None:
         await stack.enter_async_context(announcer.running())
         log.info("storing results")
         await shutdown.wait_or_failure(lambda: kafka.failed)
+
+
+def _purger(jobs: JobStore, tasks: TaskStore, objects: ObjectStore, settings: ResultsSettings) -> Purger:
+    return Purger(
+        jobs,
+        tasks,
+        objects,
+        after_seconds=settings.purge_after_seconds,
+        every_seconds=settings.tidy_every_seconds,
+    )

@@ -6,6 +6,14 @@ one wrote, and what lost the race is found by its prefix.
 
 from __future__ import annotations
 
+PREFIXES = ("media/", "chunks/", "results/")
+"""Of everything that belongs to a job; its id comes next."""
+
+
+def media_of_job(job_id: str) -> str:
+    """Prefix of the media of a job."""
+    return f"media/{job_id}/"
+
 
 def chunks_of_job(job_id: str) -> str:
     """Prefix of all chunks of a job."""
@@ -30,6 +38,11 @@ def results_of_job(job_id: str) -> str:
 def results_of_epoch(job_id: str, pipeline: str, epoch: int) -> str:
     """Prefix of the files of one epoch."""
     return f"{results_of_job(job_id)}{pipeline}/{epoch:06d}/"
+
+
+def of_job(job_id: str) -> tuple[str, ...]:
+    """The prefixes of everything that belongs to a job."""
+    return media_of_job(job_id), chunks_of_job(job_id), results_of_job(job_id)
 
 
 def manifest(job_id: str, pipeline: str, epoch: int) -> str:

@@ -135,10 +135,16 @@ class Finisher:
     async def _left_behind(self, task: TaskDocument | None, event: AnnotationsFinished) -> None:
         """Another epoch, a cancel or a repeated delivery was first: only what is not visible goes."""
         await self._chunks.delete(layout.chunks_of_epoch(event.job_id, event.task_id, event.epoch))
-        if task is None or (task.result is not None and task.result.epoch == event.epoch):
+        if task is not None and task.result is not None and task.result.epoch == event.epoch:
             return
-        prefix = layout.results_of_epoch(task.job_id, task.pipeline, event.epoch)
+        pipeline = event.provenance.pipeline if task is None else task.pipeline
+        prefix = layout.results_of_epoch(event.job_id, pipeline, event.epoch)
         await self._objects.delete(await self._objects.keys(prefix))
+        if task is None:
+            log.info(
+                "what was deleted removed", job_id=event.job_id, task_id=event.task_id, epoch=event.epoch
+            )
+            return
         if task.epoch == event.epoch and task.cancel_requested and not task.state.terminal:
             await self._cancel(task)
         log.info("stale epoch removed", task_id=task.id, epoch=event.epoch, current=task.epoch)

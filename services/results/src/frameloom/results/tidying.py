@@ -1,4 +1,7 @@
-"""Removes what a job no longer needs: chunks, files of epochs that lost, media that can not be read."""
+"""Removes what a job no longer needs: chunks, files of epochs that lost, media that can not be read.
+
+Of a deleted job that is everything.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import structlog
 from frameloom.common.background import in_background, repeatedly
 from frameloom.common.cas import transact
 from frameloom.common.clock import Clock
-from frameloom.common.documents import JobDocument, TaskDocument, TaskState
+from frameloom.common.documents import JobDocument, JobStatus, TaskDocument, TaskState
 from frameloom.common.errors import NotFoundError, TransientError
 from frameloom.common.machines import job as jobs_machine
 from frameloom.common.machines.transition import Refused
@@ -31,8 +34,16 @@ def unreadable(tasks: Sequence[TaskDocument]) -> bool:
     )
 
 
+async def sweep_bucket(objects: ObjectStore, job: JobDocument) -> None:
+    """Removes everything of a job from the bucket. Doing it again is no fault."""
+    found = {job.media.key}
+    for prefix in layout.of_job(job.id):
+        found.update(await objects.keys(prefix))
+    await objects.delete(sorted(found))
+
+
 class Tidier:
-    """Looks for jobs that are over and removes their leftovers, once."""
+    """Looks for jobs that are over or deleted, and removes their leftovers, once."""
 
     def __init__(
         self, jobs: JobStore, tasks: TaskStore, objects: ObjectStore, every_seconds: float, clock: Clock
@@ -50,7 +61,7 @@ class Tidier:
             yield
 
     async def sweep(self) -> None:
-        """Tidies every job that is over; one whose objects can not be removed does not hold up the others."""
+        """Tidies every such job; one whose objects can not be removed does not hold up the others."""
         for job in await self._jobs.untidied(_LIMIT):
             try:
                 await self.tidy(job)
@@ -62,17 +73,23 @@ class Tidier:
         tasks = await self._tasks.of_job(job.id)
         if any(not task.state.terminal for task in tasks):
             return False
-        await self._delete(layout.chunks_of_job(job.id), keep=())
-        visible = tuple(task.result.manifest_key.rsplit("/", 1)[0] for task in tasks if task.result)
-        await self._delete(layout.results_of_job(job.id), keep=visible)
-        if unreadable(tasks):
-            await self._objects.delete([job.media.key])
+        if job.status is JobStatus.DELETED:
+            await sweep_bucket(self._objects, job)
+        else:
+            await self._remove_leftovers(job, tasks)
         try:
             await transact(self._jobs, job.id, partial(jobs_machine.tidied, now=self._clock.now()), known=job)
         except (Refused, NotFoundError):
             return True
         log.info("tidied", job_id=job.id, status=job.status.value)
         return True
+
+    async def _remove_leftovers(self, job: JobDocument, tasks: Sequence[TaskDocument]) -> None:
+        await self._delete(layout.chunks_of_job(job.id), keep=())
+        visible = tuple(task.result.manifest_key.rsplit("/", 1)[0] for task in tasks if task.result)
+        await self._delete(layout.results_of_job(job.id), keep=visible)
+        if unreadable(tasks):
+            await self._objects.delete([job.media.key])
 
     async def _delete(self, prefix: str, keep: tuple[str, ...]) -> None:
         keys = await self._objects.keys(prefix)

@@ -2,5 +2,6 @@
 
 A reader follows a job here in this order: ``handlers`` (what wakes us), ``planner`` (job to tasks),
 ``window`` (pure: which tasks go out now, and where), ``dispatcher`` (sends them), ``folder`` (what became
-of them, into the job), ``sweeper`` (whatever the events missed).
+of them, into the job), ``canceller`` (ends those of jobs that were cancelled or deleted), ``sweeper``
+(whatever the events missed).
 """

@@ -15,6 +15,7 @@ from frameloom.common.machines.task import TaskMachine
 from frameloom.common.relay import JobRelay
 from frameloom.common.service import Announcer, Shutdown
 from frameloom.common.settings import FleetSettings, KafkaSettings, LeaseSettings, MongoSettings, load
+from frameloom.scheduler.canceller import Canceller
 from frameloom.scheduler.dispatcher import Dispatcher
 from frameloom.scheduler.folder import Folder
 from frameloom.scheduler.handlers import Handlers
@@ -39,11 +40,14 @@ async def main(shutdown: Shutdown) -> None:
         for store in (jobs, tasks, fleet):
             await store.create_indexes()
         relay = JobRelay(jobs, kafka, kafka.topics.events)
-        planner = Planner(jobs, tasks, machine, clock)
-        folder = Folder(jobs, tasks, relay, planner, kafka, kafka.topics.dead_letters, clock)
+        canceller = Canceller(jobs, tasks, kafka, kafka.topics.control, machine, clock)
+        planner = Planner(jobs, tasks, canceller, clock)
+        folder = Folder(jobs, tasks, relay, canceller, kafka, kafka.topics.dead_letters, clock)
         dispatcher = Dispatcher(tasks, fleet, kafka, kafka.topics, machine, settings, clock)
-        sweeper = Sweeper(jobs, tasks, machine, planner, folder, dispatcher, relay, settings, clock)
-        handlers = Handlers(planner, folder, dispatcher)
+        sweeper = Sweeper(
+            jobs, tasks, machine, planner, canceller, folder, dispatcher, relay, settings, clock
+        )
+        handlers = Handlers(planner, canceller, folder, dispatcher)
         kafka.consume(Consumption("job-events", (kafka.topics.events,), handlers.on_job_event, group=_GROUP))
         kafka.consume(
             Consumption(

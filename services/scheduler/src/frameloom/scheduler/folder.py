@@ -17,7 +17,7 @@ from frameloom.common.machines.transition import Refused
 from frameloom.common.ports.broker import Publisher
 from frameloom.common.ports.stores import JobStore, TaskStore
 from frameloom.common.relay import JobRelay
-from frameloom.scheduler.planner import Planner
+from frameloom.scheduler.canceller import Canceller
 
 _SWEEP_LIMIT = 500
 log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ class Folder:
         jobs: JobStore,
         tasks: TaskStore,
         relay: JobRelay,
-        planner: Planner,
+        canceller: Canceller,
         publisher: Publisher,
         dead_letters: str,
         clock: Clock,
@@ -39,7 +39,7 @@ class Folder:
         self._jobs = jobs
         self._tasks = tasks
         self._relay = relay
-        self._planner = planner
+        self._canceller = canceller
         self._publisher = publisher
         self._dead_letters = dead_letters
         self._clock = clock
@@ -76,9 +76,10 @@ class Folder:
                 log.info("job over", job_id=job.id, status=job.status.value, reason=job.error_message)
         await self._tell_given_up(tasks)
         await self._tasks.mark_folded([(task.id, task.rev) for task in tasks])
-        if (job is None or job.status.terminal) and any(not task.state.terminal for task in tasks):
+        unaware = any(not task.state.terminal and not task.cancel_requested for task in tasks)
+        if unaware and (job is None or job.status.terminal):
             # The job was cancelled or deleted, and this task has not heard of it.
-            await self._planner.cancel_if_over(job_id)
+            await self._canceller.cancel_if_over(job_id)
 
     async def _tell_given_up(self, tasks: Iterable[TaskDocument]) -> None:
         """Puts tasks that failed for good on the dead-letter topic.

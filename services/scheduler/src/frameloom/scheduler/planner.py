@@ -8,29 +8,32 @@ import structlog
 
 from frameloom.common.cas import transact
 from frameloom.common.clock import Clock
-from frameloom.common.documents import TaskDocument, TaskState
 from frameloom.common.errors import NotFoundError
 from frameloom.common.machines import job as jobs_machine
-from frameloom.common.machines.task import TaskMachine
 from frameloom.common.machines.transition import Refused
 from frameloom.common.ports.stores import JobStore, TaskStore
+from frameloom.scheduler.canceller import Canceller
 
 log = structlog.get_logger(__name__)
 
 
 class Planner:
-    """Makes a job's tasks, and cancels them."""
+    """Makes a job's tasks."""
 
-    def __init__(self, jobs: JobStore, tasks: TaskStore, machine: TaskMachine, clock: Clock) -> None:
+    def __init__(self, jobs: JobStore, tasks: TaskStore, canceller: Canceller, clock: Clock) -> None:
         self._jobs = jobs
         self._tasks = tasks
-        self._machine = machine
+        self._canceller = canceller
         self._clock = clock
 
     async def plan(self, job_id: str) -> bool:
         """Plans a job once. False: it was planned already, or is over, or gone."""
         job = await self._jobs.get(job_id)
-        if job is None or job.planned or job.status.terminal:
+        if job is None or job.status.terminal:
+            # A scheduler may have died when it had made the tasks, and the job been ended before its plan.
+            await self._canceller.cancel_if_over(job_id)
+            return False
+        if job.planned:
             return False
         now = self._clock.now()
         tasks = jobs_machine.plan_tasks(job, now)
@@ -40,26 +43,9 @@ class Planner:
         try:
             decide = partial(jobs_machine.planned, tasks=tasks, now=now)
             await transact(self._jobs, job_id, decide, known=job)
-        except Refused:
-            # Somebody else planned it, or it was cancelled meanwhile: then its tasks must go too.
-            await self.cancel_if_over(job_id)
+        except (Refused, NotFoundError):
+            # Somebody else planned it, or it was cancelled or deleted meanwhile: then its tasks must end too.
+            await self._canceller.cancel_if_over(job_id)
             return False
         log.info("planned", job_id=job_id, pipelines=[task.pipeline for task in tasks])
         return True
-
-    async def cancel_if_over(self, job_id: str) -> None:
-        """Asks every task of a job that is over to end."""
-        job = await self._jobs.get(job_id)
-        if job is not None and not job.status.terminal:
-            return
-        for task in await self._tasks.of_job(job_id):
-            if not task.state.terminal:
-                await self._request_cancel(task)
-
-    async def _request_cancel(self, task: TaskDocument) -> None:
-        decide = partial(self._machine.request_cancel, now=self._clock.now())
-        try:
-            after = await transact(self._tasks, task.id, decide, known=task)
-        except (Refused, NotFoundError):
-            return
-        log.info("cancel requested", task_id=task.id, queued=after.state is TaskState.CANCELLED)

@@ -1,4 +1,4 @@
-"""Finds what no event told: expired leases, lost wake-ups, jobs nobody planned, events nobody published."""
+"""Finds what no event told: expired leases, lost wake-ups, jobs nobody planned or stopped, unsent events."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from frameloom.common.machines.task import TaskMachine
 from frameloom.common.machines.transition import Refused
 from frameloom.common.ports.stores import JobStore, TaskStore
 from frameloom.common.relay import JobRelay
+from frameloom.scheduler.canceller import Canceller
 from frameloom.scheduler.dispatcher import Dispatcher
 from frameloom.scheduler.folder import Folder
 from frameloom.scheduler.planner import Planner
@@ -40,6 +41,7 @@ class Sweeper:
         tasks: TaskStore,
         machine: TaskMachine,
         planner: Planner,
+        canceller: Canceller,
         folder: Folder,
         dispatcher: Dispatcher,
         relay: JobRelay,
@@ -50,6 +52,7 @@ class Sweeper:
         self._tasks = tasks
         self._machine = machine
         self._planner = planner
+        self._canceller = canceller
         self._folder = folder
         self._dispatcher = dispatcher
         self._relay = relay
@@ -66,6 +69,7 @@ class Sweeper:
     async def _run(self) -> None:
         steps: tuple[Callable[[], Awaitable[None]], ...] = (
             self.plan_forgotten,
+            self._canceller.sweep,
             self.reap,
             self._folder.sweep,
             self._relay.sweep,

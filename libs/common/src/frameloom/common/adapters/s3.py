@@ -220,6 +220,15 @@ class S3ObjectStore:
 
         return await self._call(prefix, listed)
 
+    async def folders(self, prefix: str) -> list[str]:
+        """What stands before the next slash after ``prefix``, in order."""
+
+        def listed() -> list[str]:
+            found = self._client.list_objects(self._bucket, prefix=prefix, recursive=False)
+            return sorted(str(item.object_name) for item in found if item.is_dir)
+
+        return await self._call(prefix, listed)
+
     async def delete(self, keys: Sequence[str]) -> None:
         """Removes objects; those that are not there count as removed."""
         if not keys:

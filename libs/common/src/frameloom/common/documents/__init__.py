@@ -1,7 +1,7 @@
 """The documents that MongoDB owns: jobs, tasks, API keys, and the fleet's announcements."""
 
 from frameloom.common.documents.fleet import FleetMember, Liveness, PipelineOffer, Service
-from frameloom.common.documents.job import JobDocument, JobEvent, JobStatus, MediaRef, TaskSummary
+from frameloom.common.documents.job import LISTED, JobDocument, JobEvent, JobStatus, MediaRef, TaskSummary
 from frameloom.common.documents.key import ApiKey, KeyLimits
 from frameloom.common.documents.media import MediaFacts
 from frameloom.common.documents.task import (
@@ -17,6 +17,7 @@ from frameloom.common.documents.task import (
 )
 
 __all__ = [
+    "LISTED",
     "ApiKey",
     "Artefact",
     "Attempt",

@@ -12,22 +12,28 @@ from frameloom.common.documents.base import Document, Part
 from frameloom.common.documents.media import MediaFacts
 from frameloom.common.documents.task import Failure, MediaRef, TaskResult, TaskState
 
-__all__ = ["JobDocument", "JobEvent", "JobStatus", "MediaRef", "TaskSummary"]
+__all__ = ["LISTED", "JobDocument", "JobEvent", "JobStatus", "MediaRef", "TaskSummary"]
 
 
 class JobStatus(StrEnum):
-    """Where a job stands, in the words of the VideoAnnotator API."""
+    """Where a job stands, in the words of the VideoAnnotator API; ``deleted`` is ours, and never shown."""
 
     PENDING = "pending"
     RUNNING = "running"
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    DELETED = "deleted"
+    """Gone for every user; the document is a tombstone until everything of the job is removed."""
 
     @property
     def terminal(self) -> bool:
-        """Nothing leaves this status."""
-        return self in {JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED}
+        """The work is over: nothing but ``deleted`` follows."""
+        return self not in {JobStatus.PENDING, JobStatus.RUNNING}
+
+
+LISTED: tuple[JobStatus, ...] = tuple(status for status in JobStatus if status is not JobStatus.DELETED)
+"""What users see: a deleted job is in no list and no count."""
 
 
 class JobEvent(Part):
@@ -81,7 +87,9 @@ class JobDocument(Document):
     error_message: str | None = None
     video_duration_seconds: float | None = None
     tidied: bool = False
-    """Chunks, and media that no pipeline could read, were removed from the bucket."""
+    """What it no longer needs was removed from the bucket: chunks, and media that no pipeline could read; of
+    a deleted job everything."""
+    deleted_at: datetime | None = None
 
     events: tuple[JobEvent, ...] = ()
     seq: int = 0

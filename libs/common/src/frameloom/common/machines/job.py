@@ -1,4 +1,4 @@
-"""The job's state machine: planning, folding tasks in, cancelling. Pure functions over the job document."""
+"""The job's state machine: planning, folding tasks in, cancelling, deleting. Pure functions over the job."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ class Reason(StrEnum):
     FOLD = "fold"
     REQUEST_CANCEL = "request_cancel"
     TIDY = "tidy"
+    DELETE = "delete"
+    PURGE = "purge"
 
 
 _S = JobStatus
@@ -29,12 +31,22 @@ LEGAL: dict[Reason, frozenset[JobStatus]] = {
     Reason.PLAN: frozenset({_S.PENDING}),
     Reason.FOLD: frozenset({_S.PENDING, _S.RUNNING}),
     Reason.REQUEST_CANCEL: frozenset({_S.PENDING, _S.RUNNING, _S.CANCELLED}),
-    Reason.TIDY: frozenset({_S.COMPLETED, _S.FAILED, _S.CANCELLED}),
+    Reason.TIDY: frozenset({_S.COMPLETED, _S.FAILED, _S.CANCELLED, _S.DELETED}),
+    Reason.DELETE: frozenset({_S.PENDING, _S.RUNNING, _S.COMPLETED, _S.FAILED, _S.CANCELLED}),
+    Reason.PURGE: frozenset({_S.DELETED}),
 }
 
 CANCELLED_MESSAGE = "Job cancelled by user request"
 EVERYWHERE = ("pps",)
 """Keys of the top level that reach every pipeline, also one with a section of its own."""
+
+
+class Cause(StrEnum):
+    """Why a job was deleted."""
+
+    REQUEST = "request"
+    RETENTION = "retention"
+    """It was kept as long as the operator wants jobs to be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +197,31 @@ def tidied(job: JobDocument, now: datetime) -> Change[JobDocument]:
     if job.tidied:
         raise Refused(Reason.TIDY, f"{job.status}, tidied")
     return Change(job, _next(job, now, tidied=True))
+
+
+def delete(job: JobDocument, now: datetime, cause: Cause = Cause.REQUEST) -> Change[JobDocument]:
+    """The job is gone from now on, whatever its tasks do: its document becomes a tombstone.
+
+    The tombstone says what is left to remove, and late messages meet it. It goes by :func:`purge`.
+
+    Raises:
+        Refused: It is deleted already.
+    """
+    _allow(Reason.DELETE, job)
+    after = _next(job, now, status=JobStatus.DELETED, cancel_requested=True, tidied=False, deleted_at=now)
+    facts = {"cause": cause.value, "was": job.status.value, "created_at": job.created_at.isoformat()}
+    return Change(job, _emit(after, "job.deleted", now, **facts))
+
+
+def purge(job: JobDocument) -> None:
+    """Whether the tombstone itself may go: answers nothing if so.
+
+    Raises:
+        Refused: It is no tombstone, the bucket was not swept yet, or not all of its events are in Kafka.
+    """
+    _allow(Reason.PURGE, job)
+    if not job.tidied or job.relay_due:
+        raise Refused(Reason.PURGE, f"{job.status}, tidied {job.tidied}, relay due {job.relay_due}")
 
 
 def _summary(task: TaskDocument) -> TaskSummary:

@@ -90,6 +90,13 @@ class ObjectStore(Protocol):
         """The keys that begin with ``prefix``, in order."""
         ...
 
+    async def folders(self, prefix: str) -> list[str]:
+        """What stands before the next slash after ``prefix`` (which ends in one), slash included, in order.
+
+        So that who wants to know of whom there is something need not list all of it.
+        """
+        ...
+
     async def delete(self, keys: Sequence[str]) -> None:
         """Removes objects; those that are not there count as removed."""
         ...

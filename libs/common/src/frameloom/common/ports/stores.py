@@ -53,7 +53,15 @@ class JobStore(Protocol):
         ...
 
     async def get(self, job_id: str) -> JobDocument | None:
-        """The job, or None."""
+        """The job, or None: there is none, or it was deleted."""
+        ...
+
+    async def with_tombstone(self, job_id: str) -> JobDocument | None:
+        """The job, or what is left of a deleted one until it is purged."""
+        ...
+
+    async def known(self, job_ids: Sequence[str]) -> set[str]:
+        """Those of the ids that belong to a job, or to what is left of one."""
         ...
 
     async def apply(self, change: Change[JobDocument]) -> JobDocument | None:
@@ -73,12 +81,13 @@ class JobStore(Protocol):
         """A tenant's jobs that were created since one time and before another, oldest first.
 
         They come as a list shows them: without their event logs, and their tasks without what they brought.
+        Deleted ones are not among them.
         Cost: the jobs of the span, however many there are beside it.
         """
         ...
 
     def census(self) -> AsyncIterator[list[JobRow]]:
-        """Every job of every tenant, in no order, some hundreds at a time. Cost: all jobs."""
+        """Every job of every tenant that is not deleted, in no order, some hundreds at a time. Cost: all."""
         ...
 
     async def relay_due(self, limit: int) -> list[JobDocument]:
@@ -94,7 +103,23 @@ class JobStore(Protocol):
         ...
 
     async def untidied(self, limit: int) -> list[JobDocument]:
-        """Jobs that are over and whose leftovers may still lie in the bucket."""
+        """Jobs that are over or deleted, and whose leftovers may still lie in the bucket."""
+        ...
+
+    async def stopping(self, limit: int) -> list[JobDocument]:
+        """Cancelled and deleted jobs that are not tidied: tasks of theirs may still run."""
+        ...
+
+    async def expired(self, before: datetime, limit: int) -> list[JobDocument]:
+        """Jobs that were over before this time."""
+        ...
+
+    async def purgeable(self, older_than_seconds: float, limit: int) -> list[JobDocument]:
+        """Deleted jobs of a while ago that are swept from the bucket, with all events in Kafka."""
+        ...
+
+    async def remove(self, job: JobDocument) -> bool:
+        """Removes a deleted job's document for good. False: it has changed, or an event is not in Kafka."""
         ...
 
     async def active_of_key(self, key_id: str) -> int:
@@ -106,7 +131,10 @@ class JobStore(Protocol):
         ...
 
     async def changed_since(self, tenant: str, since: datetime, limit: int) -> list[JobDocument]:
-        """A tenant's jobs that changed at or after this time, with their event logs, oldest change first."""
+        """A tenant's jobs that changed at or after this time, with their event logs, oldest change first.
+
+        Deleted jobs are among them until they are purged: who watches all jobs must hear of the deletion.
+        """
         ...
 
 
@@ -139,6 +167,10 @@ class TaskStore(Protocol):
 
     async def of_job(self, job_id: str) -> list[TaskDocument]:
         """All tasks of a job."""
+        ...
+
+    async def remove_of_job(self, job_id: str) -> None:
+        """Removes all tasks of a job for good."""
         ...
 
     async def pending_fold(self, limit: int) -> list[TaskDocument]:

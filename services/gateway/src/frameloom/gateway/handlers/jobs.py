@@ -1,4 +1,4 @@
-"""Submitting, listing, showing and cancelling jobs."""
+"""Submitting, listing, showing, cancelling and deleting jobs."""
 
 from __future__ import annotations
 
@@ -52,8 +52,15 @@ class JobHandlers:
         return shown(await self._jobs.placed(await self._jobs.get(caller, job_id)))
 
     async def cancel(self, caller: Caller, job_id: FromPath[str]) -> JobResponse:
-        """Cancel a job. A running one stops within a lease renewal; cancelling again changes nothing."""
+        """Cancel a job. What runs is stopped at once; cancelling again changes nothing."""
         return shown(await self._jobs.placed(await self._jobs.cancel(caller, job_id)))
+
+    async def delete(self, caller: Caller, job_id: FromPath[str]) -> None:
+        """Delete a job in any status, with its media and results. What runs is stopped at once.
+
+        From the answer on nobody finds it, and deleting it again is a 404.
+        """
+        await self._jobs.delete(caller, job_id)
 
 
 def shown(placed: Placed) -> JobResponse:

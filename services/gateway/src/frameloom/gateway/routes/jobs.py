@@ -70,7 +70,7 @@ def _submission(jobs: JobHandlers) -> Operation:
 
 
 def job_operations(jobs: JobHandlers) -> list[Operation]:
-    """Submitting, listing, showing and cancelling."""
+    """Submitting, listing, showing, cancelling and deleting."""
     tags = ("jobs",)
     return [
         _submission(jobs),
@@ -103,5 +103,16 @@ def job_operations(jobs: JobHandlers) -> list[Operation]:
             tags=tags,
             scope=Scope.JOBS_WRITE,
             errors=(JobNotFoundError, JobAlreadyCompletedError),
+        ),
+        Operation(
+            method="DELETE",
+            path="/api/v1/jobs/{job_id}",
+            id="cancel_job_api_v1_jobs__job_id__delete",  # the original's name of it
+            summary="Cancel Job",  # as the original says; it deletes
+            handler=jobs.delete,
+            tags=tags,
+            scope=Scope.JOBS_WRITE,
+            status=204,
+            errors=(JobNotFoundError,),
         ),
     ]

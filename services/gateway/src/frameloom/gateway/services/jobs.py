@@ -1,4 +1,4 @@
-"""Reading, listing and cancelling jobs."""
+"""Reading, listing, cancelling and deleting jobs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 from frameloom.common.cas import transact
 from frameloom.common.clock import Clock
-from frameloom.common.documents import JobDocument, JobStatus
-from frameloom.common.errors import JobNotFoundError, TransientError
-from frameloom.common.machines.job import request_cancel
-from frameloom.common.machines.transition import Refused
+from frameloom.common.documents import LISTED, JobDocument, JobStatus
+from frameloom.common.errors import JobNotFoundError, NotFoundError, TransientError
+from frameloom.common.machines.job import delete, request_cancel
+from frameloom.common.machines.transition import Change, Refused
 from frameloom.common.ports.stores import JobStore
 from frameloom.common.relay import JobRelay
 from frameloom.gateway.errors import JobAlreadyCompletedError
 from frameloom.gateway.services.caller import Caller
+from frameloom.gateway.services.quotas import Quotas
 from frameloom.gateway.services.tally import Tally
 
 
@@ -36,9 +37,10 @@ class Page:
 class JobService:
     """The caller's jobs; another tenant's do not exist here."""
 
-    def __init__(self, jobs: JobStore, tally: Tally, relay: JobRelay, clock: Clock) -> None:
+    def __init__(self, jobs: JobStore, tally: Tally, quotas: Quotas, relay: JobRelay, clock: Clock) -> None:
         self._jobs = jobs
         self._tally = tally
+        self._quotas = quotas
         self._relay = relay
         self._clock = clock
 
@@ -46,7 +48,7 @@ class JobService:
         """One job.
 
         Raises:
-            JobNotFoundError: There is none of this id, or it is not the caller's.
+            JobNotFoundError: There is none of this id, or it is not the caller's, or it was deleted.
         """
         job = await self._jobs.get(job_id)
         if job is None or job.tenant != caller.tenant:
@@ -71,7 +73,7 @@ class JobService:
         """
         wanted: JobStatus | None = None
         if status:
-            if status not in set(JobStatus):
+            if status not in LISTED:
                 return Page((), 0)
             wanted = JobStatus(status)
         total = await self._tally.total(caller.tenant, wanted)
@@ -91,7 +93,7 @@ class JobService:
         return Page(tuple([await self.placed(job) for job in jobs]), total)
 
     async def cancel(self, caller: Caller, job_id: str) -> JobDocument:
-        """Cancels a job at once; its running tasks stop at their next lease renewal.
+        """Cancels a job at once; the workers that run its tasks are told by the scheduler.
 
         Raises:
             JobNotFoundError: There is none.
@@ -103,6 +105,8 @@ class JobService:
         now = self._clock.now()
         try:
             job = await transact(self._jobs, job_id, lambda current: request_cancel(current, now), known=job)
+        except NotFoundError:
+            raise JobNotFoundError(job_id) from None  # deleted a moment ago
         except Refused:
             job = await self.get(caller, job_id)
             if job.status is not JobStatus.CANCELLED:
@@ -111,3 +115,25 @@ class JobService:
         self._tally.wrote(job)
         self._relay.offer(job)
         return job
+
+    async def delete(self, caller: Caller, job_id: str) -> None:
+        """Deletes a job in any status: it is gone at once, and what it has stored follows.
+
+        Raises:
+            JobNotFoundError: There is none, or it was deleted before.
+        """
+        before = await self.get(caller, job_id)
+        now = self._clock.now()
+
+        def decide(current: JobDocument) -> Change[JobDocument]:
+            nonlocal before
+            before = current
+            return delete(current, now)
+
+        try:
+            job = await transact(self._jobs, job_id, decide, known=before)
+        except (NotFoundError, Refused):
+            raise JobNotFoundError(job_id) from None  # somebody else was faster
+        self._tally.deleted(before)
+        self._quotas.deleted(before)
+        self._relay.offer(job)

@@ -14,11 +14,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from frameloom.common.documents import JobStatus
+from frameloom.common.documents import LISTED, JobStatus
 from frameloom.common.ports.stores import JobRow
 
-_STATUSES = tuple(status for status in JobStatus if status.value != "deleted")
-_CODES = {status: code for code, status in enumerate(_STATUSES)}
+_CODES = {status: code for code, status in enumerate(LISTED)}
 _CODE_BITS = 3
 _CODE_MASK = (1 << _CODE_BITS) - 1
 _RANKS = {JobStatus.PENDING: 0, JobStatus.RUNNING: 1}
@@ -51,7 +50,7 @@ class Column:
     def __init__(self) -> None:
         self._times = array("q")
         self._codes = bytearray()
-        self._counts = [0] * len(_STATUSES)
+        self._counts = [0] * len(LISTED)
 
     @classmethod
     def of(cls, packed: Iterable[int]) -> Column:
@@ -60,7 +59,7 @@ class Column:
         ordered = sorted(packed)
         column._times.extend(number >> _CODE_BITS for number in ordered)
         column._codes.extend(number & _CODE_MASK for number in ordered)
-        column._counts = [column._codes.count(code) for code in range(len(_STATUSES))]
+        column._counts = [column._codes.count(code) for code in range(len(LISTED))]
         return column
 
     def add(self, time: int, code: int) -> None:
@@ -209,7 +208,7 @@ class Ledger:
             status: sum(
                 column.total(status) for name, column in self._columns.items() if tenant in {None, name}
             )
-            for status in _STATUSES
+            for status in LISTED
         }
 
     def window(self, tenant: str, status: JobStatus | None, skip: int, limit: int) -> Window | None:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from frameloom.common.clock import Clock
-from frameloom.common.documents import JobDocument
+from frameloom.common.documents import JobDocument, JobStatus
 from frameloom.common.errors import JobNotFoundError
 from frameloom.common.ports.stores import JobStore
 from frameloom.gateway.services.caller import Caller
@@ -67,15 +67,19 @@ class StreamService:
         """The caller's job.
 
         Raises:
-            JobNotFoundError: There is none of this id, or it is another's.
+            JobNotFoundError: There is none of this id, or it is another's, or it was deleted.
         """
-        if (job := await self.job(caller, job_id)) is None:
+        job = await self.job(caller, job_id)
+        if job is None or job.status is JobStatus.DELETED:
             raise JobNotFoundError(job_id)
         return job
 
     async def job(self, caller: Caller, job_id: str) -> JobDocument | None:
-        """The caller's job as it is now; the hub learns what is new in it."""
-        job = await self._jobs.get(job_id)
+        """The caller's job as it is now; the hub learns what is new in it.
+
+        Of a deleted one what is left: who watched it is told what came before, and that it was deleted.
+        """
+        job = await self._jobs.with_tombstone(job_id)
         if job is None or job.tenant != caller.tenant:
             return None
         self._hub.learn(job)

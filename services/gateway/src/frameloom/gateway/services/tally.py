@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import structlog
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from frameloom.common.background import in_background, set_within
 from frameloom.common.clock import Clock
@@ -33,6 +34,8 @@ _IN_DOUBT_SHARE = 0.05
 _IN_DOUBT_SECONDS = 1.0
 _REMEMBERED_DELETIONS = 10_000
 log = structlog.get_logger(__name__)
+_STATUS: TypeAdapter[JobStatus] = TypeAdapter(JobStatus)
+_TIME: TypeAdapter[AwareDatetime] = TypeAdapter(AwareDatetime)
 Entry = Callable[[Ledger], bool]
 """Writes something into a ledger; False: it does not fit what stands there."""
 
@@ -105,7 +108,7 @@ class Tally:
         job_id, seq = event.job_id, event.seq
         if not Ledger.counts(event.status):
             self._remember_deleted(job_id)
-            self._enter(lambda ledger: ledger.remove(job_id))
+            self._enter(lambda ledger: ledger.remove(job_id) or _remove_told(ledger, event))
             return
         status = JobStatus(event.status)
         if event.type == _SUBMITTED:
@@ -175,3 +178,13 @@ class Tally:
         self._ledger = ledger
         self._took_seconds = loop.time() - began
         return ledger
+
+
+def _remove_told(ledger: Ledger, event: JobEventMessage) -> bool:
+    """Takes a deleted job out by what its event tells; False: it does not, or none stands so."""
+    try:
+        was = _STATUS.validate_python(event.data.get("was"))
+        created_at = _TIME.validate_python(event.data.get("created_at"))
+    except ValidationError:
+        return False
+    return ledger.remove_old(event.tenant, was, created_at)

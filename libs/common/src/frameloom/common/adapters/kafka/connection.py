@@ -131,7 +131,7 @@ class Kafka:
         wanted = [
             NewTopic(
                 topic.name,
-                self._settings.partitions,
+                topic.partitions or self._settings.partitions,
                 self._settings.replication_factor,
                 topic_configs={"retention.ms": str(topic.retention_hours * _HOUR_MS)},
             )

@@ -57,6 +57,8 @@ class Consumption:
             process reads everything from now on, and nothing is committed.
         patience_seconds: How long a passing fault is waited out before the service gives up.
         limit: When to stop for too much poison.
+        hints: Nobody depends on these messages: one that can not be read or handled is only logged, and the
+            consumer never gives up.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Consumption:
     group: str | None = None
     patience_seconds: float = 60.0
     limit: DeadLetterLimit = field(default_factory=DeadLetterLimit)
+    hints: bool = False
 
 
 class ConsumerStoppedError(FrameloomError):
@@ -117,6 +120,9 @@ class Guarded:
         record = message.raw_message
         assert isinstance(record, ConsumerRecord)
         headers = {name: value.decode(errors="replace") for name, value in record.headers}
+        if self._consumption.hints:
+            await self._hint(record.value, headers)
+            return
         try:
             await self._try(record.value, headers)
         except TransientError as error:
@@ -130,6 +136,13 @@ class Guarded:
             self._gauge.add(poison=False)
         if self._consumption.group is not None:
             await _commit(message)
+
+    async def _hint(self, body: bytes | None, headers: dict[str, str]) -> None:
+        """Takes what many processes read and none needs: no dead letter from each, and no second try."""
+        try:
+            await self._consumption.handler(decode(body, headers))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the next one
+            log.warning("hint passed over", consumer=self._consumption.name, reason=str(error))
 
     async def _try(self, body: bytes | None, headers: dict[str, str]) -> None:
         event = decode(body, headers)

@@ -80,6 +80,11 @@ class MemoryObjectStore:
         """The keys that begin with a prefix."""
         return sorted(key for key in self.held if key.startswith(prefix))
 
+    async def folders(self, prefix: str) -> list[str]:
+        """What stands before the next slash after a prefix."""
+        below = {key.removeprefix(prefix) for key in self.held if key.startswith(prefix)}
+        return sorted({f"{prefix}{rest.partition('/')[0]}/" for rest in below if "/" in rest})
+
     async def delete(self, keys: Sequence[str]) -> None:
         """Removes objects."""
         for key in keys:

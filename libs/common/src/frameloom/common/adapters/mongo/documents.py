@@ -26,9 +26,7 @@ class Documents(Generic[D]):
 
     async def get(self, key: str) -> D | None:
         """The document, or None."""
-        with translated():
-            found = await self._collection.find_one({"_id": key})
-        return decode(self._kind, found) if found else None
+        return await self._read(key)
 
     async def apply(self, change: Change[D]) -> D | None:
         """Writes a change if the document is still as it was and the guard holds."""
@@ -36,9 +34,14 @@ class Documents(Generic[D]):
             done = await self._collection.update_one(filter_of(change), update_of(change))
         if not done.matched_count:
             return None
-        written = await self.get(change.after.id)
+        written = await self._read(change.after.id)
         # Somebody may have changed it once more already: then this change is still what was written here.
         return written if written is not None and written.rev == change.after.rev else change.after
+
+    async def _read(self, key: str) -> D | None:
+        with translated():
+            found = await self._collection.find_one({"_id": key})
+        return decode(self._kind, found) if found else None
 
     async def _find(
         self, condition: Bson, *, order: list[tuple[str, int]] | None = None, limit: int = 0
@@ -53,7 +56,9 @@ class Documents(Generic[D]):
         stages: list[Bson] = [{"$match": indexed}, {"$match": clock}]
         if order:
             stages.append({"$sort": dict(order)})
+        return await self._aggregated([*stages, {"$limit": limit}])
+
+    async def _aggregated(self, stages: list[Bson]) -> list[D]:
         with translated():
-            cursor = await self._collection.aggregate([*stages, {"$limit": limit}])
-            found = await cursor.to_list()
+            found = await (await self._collection.aggregate(stages)).to_list()
         return [decode(self._kind, stored) for stored in found]

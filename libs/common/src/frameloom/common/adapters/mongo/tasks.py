@@ -77,6 +77,11 @@ class MongoTaskStore(Documents[TaskDocument]):
         """All tasks of a job."""
         return await self._find({"job_id": job_id})
 
+    async def remove_of_job(self, job_id: str) -> None:
+        """Removes all tasks of a job for good."""
+        with translated():
+            await self._collection.delete_many({"job_id": job_id})
+
     async def pending_fold(self, limit: int) -> list[TaskDocument]:
         """Tasks with events that their job has not seen."""
         return await self._find({"pending_fold": True}, limit=limit)
