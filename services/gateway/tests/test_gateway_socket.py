@@ -240,7 +240,7 @@ class TestBadMessages:
         async with opened(gateway, "?subscribe=false") as wire:
             await wire.next()
             with monkeypatch.context() as patch:
-                patch.setattr(gateway.jobs, "get", away)
+                patch.setattr(gateway.jobs, "with_tombstone", away)
                 error = await wire.refused('{"type": "subscribe", "job_id": "a"}')
                 assert (error["code"], error["job_id"]) == ("DATABASE_UNAVAILABLE", "a")
                 async with opened(gateway, "?job_id=a") as other:
@@ -385,7 +385,7 @@ class TestEnds:
         async def broken(_: str) -> JobDocument | None:
             raise RuntimeError("a bug")
 
-        monkeypatch.setattr(gateway.jobs, "get", broken)
+        monkeypatch.setattr(gateway.jobs, "with_tombstone", broken)
         async with opened(gateway, "?job_id=a") as wire:
             assert (await wire.closed())[0] == 1011
         await soon(lambda: not gateway.hub._present)
