@@ -30,6 +30,7 @@ from frameloom.common.settings import (
 )
 from frameloom.gateway.settings import (
     AuthSettings,
+    DiagnosticsSettings,
     FileSettings,
     GatewaySettings,
     LimitSettings,
@@ -57,6 +58,7 @@ CLASSES: tuple[type[BaseSettings], ...] = (
     LimitSettings,
     FileSettings,
     UploadSettings,
+    DiagnosticsSettings,
     SchedulerSettings,
     WorkerSettings,
     ModelSettings,

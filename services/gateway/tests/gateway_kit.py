@@ -6,9 +6,10 @@ import asyncio
 import io
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -16,6 +17,7 @@ import av
 from aiohttp.test_utils import TestClient, TestServer
 
 from frameloom.common.adapters.memory import (
+    MemoryDatabase,
     MemoryFleetStore,
     MemoryJobStore,
     MemoryKeyStore,
@@ -40,6 +42,8 @@ from frameloom.common.events import JobEventMessage
 from frameloom.common.machines.transition import Change
 from frameloom.common.pipelines import Output, PipelineInfo
 from frameloom.common.relay import JobRelay
+from frameloom.common.service import Announcer
+from frameloom.common.settings import FleetSettings
 from frameloom.gateway.app import Ports, application
 from frameloom.gateway.http.typed import Operation
 from frameloom.gateway.probe.examination import examined
@@ -47,9 +51,11 @@ from frameloom.gateway.probe.prober import Examined, Prober
 from frameloom.gateway.probe.rules import ProbeLimits
 from frameloom.gateway.services.access import Access
 from frameloom.gateway.services.live import LiveEvents
+from frameloom.gateway.services.recorder import Recorder
 from frameloom.gateway.services.tally import Tally
 from frameloom.gateway.settings import (
     AuthSettings,
+    DiagnosticsSettings,
     FileSettings,
     GatewaySettings,
     LimitSettings,
@@ -152,6 +158,11 @@ class Gateway:
     limits: LimitSettings = field(default_factory=LimitSettings)
     uploads: UploadSettings = field(default_factory=UploadSettings)
     prober: Prober = field(default_factory=LocalProber)
+    diagnostics: DiagnosticsSettings = field(
+        default_factory=lambda: DiagnosticsSettings(status_seconds=0, debug=True, mock_event_seconds=0)
+    )
+    sampled: bool = False
+    """Whether this process looks at its host and announces itself, as in production."""
     auth: AuthSettings = field(default_factory=lambda: AuthSettings(secret=SECRET, initial_key=KEY))
     files: FileSettings = field(default_factory=FileSettings)
 
@@ -169,6 +180,16 @@ class Gateway:
             max_streams=self.settings.max_streams,
             heartbeat_seconds=self.settings.heartbeat_seconds,
         )
+        self.recorder = Recorder(self.diagnostics.request_log_entries, lambda: self.hub.open)
+        self.announcer = Announcer(
+            self.fleet,
+            FleetSettings(host="gateway-host"),
+            Service.GATEWAY,
+            self.clock,
+            folder=Path(__file__).parent,
+            parts=lambda: {"gateway": self.recorder.facts()},
+        )
+        self.database = MemoryDatabase({"jobs": self.jobs.held, "tasks": self.tasks.held})
         self.failing: dict[str, BaseException] = {}
         self.client: TestClient[Any, Any]
 
@@ -187,6 +208,9 @@ class Gateway:
             hub=self.hub,
             tally=self.tally,
             prober=self.prober,
+            database=self.database,
+            recorder=self.recorder,
+            announcer=self.announcer,
             clock=self.clock,
             probes={"storage": lambda: self._probe("storage"), "broker": lambda: self._probe("broker")},
         )
@@ -200,6 +224,7 @@ class Gateway:
             limits=self.limits,
             files=self.files,
             uploads=self.uploads,
+            diagnostics=self.diagnostics,
         )
         self.access = await Access.opened(settings, self.keys, self.secrets, self.clock)
         self.app = application(settings, ports, self.access)
@@ -208,6 +233,7 @@ class Gateway:
             relay.running(),
             self.hub.running(self.jobs.with_tombstone, self.clock),
             self.access.ring.running(),
+            self.announcer.running() if self.sampled else nullcontext(),
             TestClient(TestServer(self.app), headers=sent) as self.client,
         ):
             yield self
@@ -226,18 +252,9 @@ class Gateway:
         async with aiohttp.ClientSession(self.client.make_url("/")) as session:
             yield session
 
-    async def announce(self, name: str, service: Service, **facts: Any) -> None:
-        await self.fleet.announce(
-            FleetMember(
-                id=name,
-                service=service,
-                host="host",
-                pid=1,
-                version="1",
-                started_at=self.clock.now(),
-                **facts,
-            )
-        )
+    async def announce(self, name: str, service: Service, **more: Any) -> None:
+        fields = {"host": "host", "pid": 1, "version": "1", "started_at": self.clock.now(), **more}
+        await self.fleet.announce(FleetMember(id=name, service=service, **fields))
 
     async def get(self, path: str, **options: Any) -> tuple[int, Any]:
         async with self.client.get(path, allow_redirects=False, **options) as answer:

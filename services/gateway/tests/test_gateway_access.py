@@ -36,8 +36,16 @@ OPEN = {
     "get_pipeline_schema_api_v1_pipelines_schema__pipeline_name__get",
     "validate_pipeline_config_api_v1_pipelines__pipeline_name__validate_post",
     "validate_config_api_v1_config_validate_post",
+    "detailed_health_check_api_v1_system_health_get",
+    "get_system_metrics_api_v1_system_metrics_get",
+    "get_system_config_api_v1_system_config_get",
+    "get_database_info_endpoint_api_v1_system_database_get",
+    "metrics_metrics_get",
 }
-"""Operations that need no key: they tell nothing of anybody's jobs."""
+"""Operations that need no key: they tell nothing of anybody's jobs, or only how many there are."""
+
+ECHOES = {"mock_sse_events_api_v1_debug_mock_events_get"}
+"""Operations that take an id and only say it again."""
 
 PAGES = ("/docs", "/redoc", "/openapi.json", "/viewer", "/static")
 """Routes that are no operations: the pages about the API, and the viewer's files."""
@@ -76,6 +84,7 @@ IDS = {
     "head_job_video_api_v1_jobs__job_id__video_head": Entry("job"),
     "events_stream_api_v1_events_stream_get": Entry("job", query="job_id"),
     "create_events_token": Entry("job", body="job_id"),
+    "get_job_debug_info_api_v1_debug_jobs__job_id__get": Entry("job"),
     "get_key": Entry("key"),
     "revoke_key": Entry("key"),
     "rotate_key": Entry("key"),
@@ -198,7 +207,7 @@ class TestStrangers:
                     for name in getattr(parameter.kind, "model_fields", {})
                 ):
                     takes.add(operation.id)
-        assert takes == set(IDS) | ELSEWHERE, "say in IDS whose id it is, and how it is asked for"
+        assert takes - ECHOES == set(IDS) | ELSEWHERE, "say in IDS whose id it is, and how it is asked for"
 
     @pytest.mark.parametrize("name", sorted(IDS))
     async def test_a_strangers_id_is_as_good_as_none(

@@ -271,7 +271,7 @@ class TestHealth:
         assert details["registry"]["pipeline_names"] == ["broken", "face_analysis", "scene_detection"]
         states = {name: entry["status"] for name, entry in details["services"].items()}
         assert states == {
-            "gateway": "missing",
+            "gateway": "healthy",
             "scheduler": "draining",
             "worker": "healthy",
             "results": "missing",

@@ -16,7 +16,13 @@ OPTIONAL = {"videoannotator__api__v1__config__ConfigValidationRequest": {"select
 """Required in the reference, which its own viewer does not send."""
 REFERENCE = Path(__file__).parents[4] / "shared" / "reference" / "videoannotator-openapi-1.3.0.json"
 
-LOCKED = {"events_stream_api_v1_events_stream_get"}
+LOCKED = {
+    "events_stream_api_v1_events_stream_get",
+    "get_server_debug_info_api_v1_debug_server_info_get",
+    "get_pipeline_debug_info_api_v1_debug_pipelines_get",
+    "mock_sse_events_api_v1_debug_mock_events_get",
+    "get_background_jobs_status_api_v1_debug_background_jobs_get",
+}
 """Open in the reference; here they tell of jobs, so they need a key."""
 
 

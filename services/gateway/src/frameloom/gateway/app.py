@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import structlog
 from aiohttp import web
@@ -14,6 +16,7 @@ from frameloom.common import __version__
 from frameloom.common.adapters.kafka import Consumption, Kafka
 from frameloom.common.adapters.mongo import (
     Mongo,
+    MongoDatabase,
     MongoFleetStore,
     MongoJobStore,
     MongoKeyStore,
@@ -23,14 +26,17 @@ from frameloom.common.adapters.mongo import (
 from frameloom.common.adapters.s3 import S3ObjectStore
 from frameloom.common.clock import Clock, SystemClock
 from frameloom.common.documents import Liveness, Service
-from frameloom.common.errors import BrokerUnavailableError, ConfigurationError
+from frameloom.common.errors import BrokerUnavailableError
 from frameloom.common.events import Event
+from frameloom.common.host import versions_of
+from frameloom.common.ports.database import Database
 from frameloom.common.ports.objects import ObjectStore
 from frameloom.common.ports.stores import FleetStore, JobStore, KeyStore, SecretStore, TaskStore
 from frameloom.common.relay import JobRelay
 from frameloom.common.service import Announcer, Shutdown
 from frameloom.common.settings import FleetSettings, KafkaSettings, MongoSettings, S3Settings, load
 from frameloom.gateway.descriptors import allow_descriptors
+from frameloom.gateway.handlers.debug import DebugHandlers
 from frameloom.gateway.handlers.events import EventHandlers
 from frameloom.gateway.handlers.files import FileHandlers
 from frameloom.gateway.handlers.health import HealthHandlers
@@ -38,14 +44,16 @@ from frameloom.gateway.handlers.jobs import JobHandlers
 from frameloom.gateway.handlers.keys import KeyHandlers
 from frameloom.gateway.handlers.pipelines import PipelineHandlers
 from frameloom.gateway.handlers.results import ResultHandlers
+from frameloom.gateway.handlers.system import SystemHandlers
 from frameloom.gateway.handlers.validation import ValidationHandlers
 from frameloom.gateway.http.audit import Audit
 from frameloom.gateway.http.cors import Cors
 from frameloom.gateway.http.docs import add_docs
-from frameloom.gateway.http.draining import IN_FLIGHT
 from frameloom.gateway.http.forms import FormReader
 from frameloom.gateway.http.guard import Guard
+from frameloom.gateway.http.listening import drain, listening
 from frameloom.gateway.http.openapi import document
+from frameloom.gateway.http.recording import Recording
 from frameloom.gateway.http.server import build
 from frameloom.gateway.http.viewer import ViewerCopy, add_viewer
 from frameloom.gateway.probe.prober import Prober, ProcessLimits, ProcessProber
@@ -54,26 +62,27 @@ from frameloom.gateway.routes import Handlers, operations
 from frameloom.gateway.services.access import Access
 from frameloom.gateway.services.artifacts import ArtifactService
 from frameloom.gateway.services.catalogue import Catalogue
+from frameloom.gateway.services.debug import DebugService
 from frameloom.gateway.services.files import FileStore
 from frameloom.gateway.services.gate import MediaGate, UploadLimits
-from frameloom.gateway.services.health import HealthService, Probe
+from frameloom.gateway.services.health import HealthService
 from frameloom.gateway.services.jobs import JobService
 from frameloom.gateway.services.key_watch import KeyWatch
 from frameloom.gateway.services.live import LiveEvents
+from frameloom.gateway.services.metrics import Metrics
+from frameloom.gateway.services.mock_events import MockEvents
 from frameloom.gateway.services.passes import PassService
 from frameloom.gateway.services.quotas import Quotas
+from frameloom.gateway.services.recorder import Recorder
 from frameloom.gateway.services.results import ResultService
 from frameloom.gateway.services.streams import StreamService
 from frameloom.gateway.services.submission import SubmissionService
 from frameloom.gateway.services.tally import Tally
 from frameloom.gateway.services.validation import ValidationService
-from frameloom.gateway.settings import GatewaySettings, Settings, UploadSettings
+from frameloom.gateway.services.watch import Probe, Watch, Watched
+from frameloom.gateway.settings import Settings, UploadSettings
 
 log = structlog.get_logger(__name__)
-_BACKLOG = 1024
-"""Connections that wait to be taken: all streams of a gateway that has ended may come at once."""
-_LAST_WORDS_SECONDS = 2.0
-"""For what is already answered to leave the sockets."""
 _DESCRIPTION = (
     "Turns video and audio into annotations. Speaks the VideoAnnotator v1 API: post a file to "
     "`/api/v1/jobs/`, follow it at `/api/v1/events/stream`, and fetch the files that its results name."
@@ -88,6 +97,8 @@ class Ports:
         uploads: The object store again, with threads of its own: slow uploads must not hold up downloads.
         prober: Looks into uploads.
         tally: Knows how many jobs there are; hears the same events as the hub.
+        recorder: Keeps the books of requests.
+        announcer: Tells the fleet of this process.
         probes: By dependency, a call that fails when it does not answer.
     """
 
@@ -102,6 +113,9 @@ class Ports:
     hub: LiveEvents
     tally: Tally
     prober: Prober
+    database: Database
+    recorder: Recorder
+    announcer: Announcer
     clock: Clock
     probes: Mapping[str, Probe]
 
@@ -118,6 +132,7 @@ def application(settings: Settings, ports: Ports, access: Access) -> web.Applica
         table,
         identify=Guard(access, key_in_query=own.key_in_query),
         audit=Audit(access),
+        recording=Recording(ports.recorder, ports.clock),
         forms=FormReader(
             file_field="video",
             max_file_bytes=own.max_upload_bytes,
@@ -166,14 +181,13 @@ async def main(shutdown: Shutdown) -> None:
         await stack.enter_async_context(watch.running())
         allow_descriptors(own.max_streams)
         app = application(settings, ports, access)
-        runner = await _listening(app, own)
+        runner = await listening(app, own.host, own.port)
         stack.push_async_callback(runner.cleanup)
-        announcer = Announcer(ports.fleet, load(FleetSettings), Service.GATEWAY, ports.clock)
-        await stack.enter_async_context(announcer.running())
+        await stack.enter_async_context(ports.announcer.running())
         await shutdown.wait_or_failure(lambda: kafka.failed)
-        announcer.update(liveness=Liveness.DRAINING)
+        ports.announcer.update(liveness=Liveness.DRAINING)
         log.info("draining", grace_seconds=own.shutdown_grace_seconds)
-        await _drain(runner, app, hub, own.shutdown_grace_seconds)
+        await drain(runner, app, hub.close, own.shutdown_grace_seconds)
 
 
 def _handlers(settings: Settings, ports: Ports, access: Access) -> Handlers:
@@ -199,42 +213,80 @@ def _handlers(settings: Settings, ports: Ports, access: Access) -> Handlers:
         ports.clock,
         quotas,
     )
-    health = HealthService(ports.jobs, ports.tally, ports.fleet, ports.probes, own.probe_timeout_seconds)
     store = FileStore(ports.objects, settings.files)
+    watch = _watch(settings, ports)
     return Handlers(
         jobs=JobHandlers(jobs, submissions),
         results=ResultHandlers(ResultService(jobs, ports.tasks), store),
         files=FileHandlers(ArtifactService(jobs, ports.objects), store),
         pipelines=PipelineHandlers(catalogue),
         validation=ValidationHandlers(validation),
-        health=HealthHandlers(health, ports.clock),
         events=EventHandlers(
             streams,
             PassService(access.tokens, streams, ports.clock),
             write_timeout_seconds=own.stream_write_timeout_seconds,
             heartbeat_seconds=own.heartbeat_seconds,
         ),
+        health=HealthHandlers(HealthService(watch, ports.tally), ports.clock),
+        system=SystemHandlers(watch, Metrics(ports.recorder), settings),
         keys=KeyHandlers(access.keys),
+        debug=_debug(settings, ports, access, watch),
+    )
+
+
+def _debug(settings: Settings, ports: Ports, access: Access, watch: Watch) -> DebugHandlers | None:
+    if not settings.diagnostics.debug:
+        return None
+    service = DebugService(ports.jobs, ports.tasks, ports.tally, watch, ports.recorder, access, ports.clock)
+    mock = MockEvents(ports.clock, settings.diagnostics.mock_event_seconds)
+    return DebugHandlers(service, mock, settings.diagnostics)
+
+
+def _watch(settings: Settings, ports: Ports) -> Watch:
+    watched = Watched(
+        jobs=ports.jobs,
+        tasks=ports.tasks,
+        fleet=ports.fleet,
+        database=ports.database,
+        tally=ports.tally,
+        me=ports.announcer.current,
+        probes=ports.probes,
+        clock=ports.clock,
+    )
+    return Watch(
+        watched,
+        every_seconds=settings.diagnostics.status_seconds,
+        timeout_seconds=settings.gateway.probe_timeout_seconds,
     )
 
 
 async def _ports(stack: AsyncExitStack, settings: Settings, kafka: Kafka, hub: LiveEvents) -> Ports:
     """The real adapters, connected, their indexes in place."""
-    s3 = load(S3Settings)
+    own, s3, fleet_settings = settings.gateway, load(S3Settings), load(FleetSettings)
     mongo = await stack.enter_async_context(Mongo.connected(load(MongoSettings)))
     objects = await stack.enter_async_context(S3ObjectStore.connected(s3))
-    uploading = s3.model_copy(update={"threads": settings.gateway.max_concurrent_uploads})
+    uploading = s3.model_copy(update={"threads": own.max_concurrent_uploads})
     uploads = await stack.enter_async_context(S3ObjectStore.connected(uploading))
     jobs, tasks, keys = MongoJobStore(mongo), MongoTaskStore(mongo), MongoKeyStore(mongo)
     clock = SystemClock()
-    fleet = MongoFleetStore(mongo, load(FleetSettings).live_within_seconds)
+    fleet = MongoFleetStore(mongo, fleet_settings.live_within_seconds)
     for store in (jobs, tasks, fleet, keys):
         await store.create_indexes()
 
     async def broker_answers() -> None:
-        if not await kafka.broker.ping(settings.gateway.probe_timeout_seconds):
+        if not await kafka.broker.ping(own.probe_timeout_seconds):
             raise BrokerUnavailableError("The broker does not answer")
 
+    recorder = Recorder(settings.diagnostics.request_log_entries, lambda: hub.open)
+    announcer = Announcer(
+        fleet,
+        fleet_settings,
+        Service.GATEWAY,
+        clock,
+        folder=Path(tempfile.gettempdir()),
+        versions=versions_of(("aiohttp",)),
+        parts=lambda: {"gateway": recorder.facts()},
+    )
     return Ports(
         jobs=jobs,
         tasks=tasks,
@@ -247,6 +299,9 @@ async def _ports(stack: AsyncExitStack, settings: Settings, kafka: Kafka, hub: L
         hub=hub,
         tally=Tally(jobs, clock),
         prober=await stack.enter_async_context(_prober(settings.uploads)),
+        database=MongoDatabase(mongo),
+        recorder=recorder,
+        announcer=announcer,
         clock=clock,
         probes={"storage": objects.ping, "broker": broker_answers},
     )
@@ -268,38 +323,6 @@ def _prober(settings: UploadSettings) -> AbstractAsyncContextManager[Prober]:
         at_once=settings.max_concurrent_probes,
     )
     return ProcessProber.running(limits, process)
-
-
-async def _listening(app: web.Application, settings: GatewaySettings) -> web.AppRunner:
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        auto_decompress=False,  # compressed bodies are refused, so that none unpacks into gigabytes
-        shutdown_timeout=_LAST_WORDS_SECONDS,
-    )
-    await runner.setup()
-    site = web.TCPSite(runner, settings.host, settings.port, backlog=_BACKLOG)
-    try:
-        await site.start()
-    except OSError as error:
-        await runner.cleanup()
-        raise ConfigurationError(
-            f"Can not listen on {settings.host}:{settings.port}: {error.strerror or error}",
-            hint="Is another gateway running? Choose another FRAMELOOM_GATEWAY_PORT.",
-        ) from error
-    port = runner.addresses[0][1]
-    log.info("listening", url=f"http://{settings.host}:{port}")
-    return runner
-
-
-async def _drain(runner: web.AppRunner, app: web.Application, hub: LiveEvents, grace_seconds: float) -> None:
-    """Takes nothing new, ends the streams, and lets uploads and downloads finish."""
-    for site in list(runner.sites):
-        await site.stop()
-    hub.close()
-    if not await app[IN_FLIGHT].drained(grace_seconds):
-        log.warning("broken off what did not finish in time")
-    await runner.cleanup()
 
 
 async def _hear(hub: LiveEvents, tally: Tally, event: Event) -> None:

@@ -7,10 +7,9 @@ from frameloom.common.clock import Clock
 from frameloom.gateway.http.typed import Answer, FromQuery
 from frameloom.gateway.schemas.health import HealthQuery, HealthResponse, ServerHealthResponse
 from frameloom.gateway.services.caller import Caller
-from frameloom.gateway.services.health import HealthService, memory_percent
+from frameloom.gateway.services.health import HealthService
+from frameloom.gateway.version import FOLLOWED_VERSION
 
-FOLLOWED_VERSION = "1.4.4"
-"""The VideoAnnotator release whose behaviour the API follows."""
 _UNHEALTHY = 503
 
 
@@ -33,20 +32,20 @@ class HealthHandlers:
         response = self._response(ok=report.ok).model_copy(update={"details": report.details})
         return Answer(response, 200 if report.ok else _UNHEALTHY)
 
-    async def server_health(self, caller: Caller) -> ServerHealthResponse:
+    async def server_health(self) -> ServerHealthResponse:
         """Tell in short how the server is."""
-        database = await self._health.database(caller)
-        ok = database["status"] == "ok"
+        database = await self._health.database()
+        ok = database.ok
         return ServerHealthResponse(
             status="healthy" if ok else "unhealthy",
-            api_version=__version__,
+            api_version=FOLLOWED_VERSION,
             videoannotator_version=FOLLOWED_VERSION,
             message="API server is running" if ok else "The database does not answer",
             logging="structured",
-            memory_percent=memory_percent(),
+            memory_percent=self._health.memory_percent(),
             database={
                 "status": "healthy" if ok else "unhealthy",
-                "message": database.get("message") or database.get("error"),
+                "message": database.message,
             },
         )
 

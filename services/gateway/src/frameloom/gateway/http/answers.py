@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +20,21 @@ from frameloom.gateway.errors import (
 from frameloom.gateway.schemas.errors import ErrorDetail, ErrorResponse
 
 _RETRY_AFTER_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class PlainText:
+    """An answer that is no JSON.
+
+    Attributes:
+        body: As it is sent.
+        content_type: With its parameters.
+    """
+
+    body: bytes
+    content_type: str = "text/plain; charset=utf-8"
+
+
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)
 
 

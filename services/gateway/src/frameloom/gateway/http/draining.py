@@ -21,6 +21,11 @@ class InFlight:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def draining(self) -> bool:
+        """Whether the process is ending."""
+        return self._draining
+
     def middleware(self) -> Middleware:
         """Counts; to be put outside all others."""
 

@@ -18,9 +18,11 @@ from frameloom.gateway.errors import (
     TooManyRequestsError,
     UnauthorizedError,
 )
+from frameloom.gateway.http.answers import PlainText
 from frameloom.gateway.http.files import FileDownload
 from frameloom.gateway.http.socket import EventSocket
 from frameloom.gateway.http.sse import EventStream
+from frameloom.gateway.http.trickle import Trickle
 from frameloom.gateway.http.typed import Operation, Parameter, Source, parameters_of, returned_by
 from frameloom.gateway.schemas.errors import ErrorResponse, HTTPValidationError
 
@@ -177,11 +179,14 @@ def _success(operation: Operation) -> Json:
         same: Json = {"304": {"description": "The client has this version already"}}
         led = _ELSEWHERE if content and _may_lead(operation) else {}
         return {"200": whole, **(part if content else {}), **same, **led}
-    if kind is EventStream:
+    if kind in {EventStream, Trickle}:
         schema = {"type": "string", "description": "Server-sent events"}
         return {"200": {"description": "The stream", "content": {"text/event-stream": {"schema": schema}}}}
     if kind is EventSocket:
         return {"101": {"description": "The WebSocket: text messages, each a JSON object"}}
+    if kind is PlainText:
+        text: Json = {"text/plain": {"schema": {"type": "string"}}}
+        return {str(operation.status): {"description": "Successful Response", "content": text}}
     if not _is_model(kind):
         return {str(operation.status): {"description": "Done"}}
     content = {"application/json": {"schema": {"$ref": _REF.format(model=kind.__name__)}}}

@@ -11,20 +11,28 @@ from aiohttp import hdrs, web
 from frameloom.common.errors import FrameloomError
 from frameloom.gateway.http import audit as auditing
 from frameloom.gateway.http import guard
-from frameloom.gateway.http.answers import error_response, json_response
+from frameloom.gateway.http.answers import PlainText, error_response, json_response
 from frameloom.gateway.http.audit import OPERATION, SUBJECT, Audit
 from frameloom.gateway.http.cors import Cors
 from frameloom.gateway.http.draining import IN_FLIGHT, InFlight
 from frameloom.gateway.http.files import FileDownload, send_file
 from frameloom.gateway.http.forms import FormReader
 from frameloom.gateway.http.middleware import errors
+from frameloom.gateway.http.recording import Recording
 from frameloom.gateway.http.socket import EventSocket, check_origin, is_upgrade, refuse, serve
 from frameloom.gateway.http.sse import EventStream, send_events
+from frameloom.gateway.http.trickle import Trickle, send_pieces
 from frameloom.gateway.http.typed import Answer, Binder, Identify, Operation, returned_by
 
 
 def build(
-    operations: Sequence[Operation], *, identify: Identify, audit: Audit, forms: FormReader, cors: Cors
+    operations: Sequence[Operation],
+    *,
+    identify: Identify,
+    audit: Audit,
+    recording: Recording,
+    forms: FormReader,
+    cors: Cors,
 ) -> web.Application:
     """An application that answers these operations, and nothing else.
 
@@ -32,10 +40,12 @@ def build(
         operations: What it answers.
         identify: Tells the caller of a request.
         audit: Names requests and writes down what they do.
+        recording: Counts requests.
         forms: Reads multipart forms.
         cors: Which origins may call.
     """
     app = web.Application()
+    recording.install(app)
     app[IN_FLIGHT] = InFlight()
     app.middlewares.append(app[IN_FLIGHT].middleware())
     cors.install(app)
@@ -89,15 +99,24 @@ async def _serve_socket(operation: Operation, binder: Binder, request: web.Reque
 
 
 async def _answer(request: web.Request, result: Any, status: int) -> web.StreamResponse:
-    if isinstance(result, Answer):
-        return json_response(result.body, result.status)
-    if isinstance(result, FileDownload):
-        return await send_file(request, result)
-    if isinstance(result, EventStream):
-        return await send_events(request, result)
-    if result is None:
-        return web.Response(status=204)
-    return json_response(result, status)
+    response: web.StreamResponse
+    match result:
+        case Answer():
+            response = json_response(result.body, result.status)
+        case FileDownload():
+            response = await send_file(request, result)
+        case EventStream():
+            response = await send_events(request, result)
+        case Trickle():
+            response = await send_pieces(request, result)
+        case PlainText():
+            kind = {hdrs.CONTENT_TYPE: result.content_type}
+            response = web.Response(body=result.body, status=status, headers=kind)
+        case None:
+            response = web.Response(status=204)
+        case _:
+            response = json_response(result, status)
+    return response
 
 
 async def _sign(request: web.Request, response: web.StreamResponse) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from frameloom.gateway.handlers.debug import DebugHandlers
 from frameloom.gateway.handlers.events import EventHandlers
 from frameloom.gateway.handlers.files import FileHandlers
 from frameloom.gateway.handlers.health import HealthHandlers
@@ -11,19 +12,26 @@ from frameloom.gateway.handlers.jobs import JobHandlers
 from frameloom.gateway.handlers.keys import KeyHandlers
 from frameloom.gateway.handlers.pipelines import PipelineHandlers
 from frameloom.gateway.handlers.results import ResultHandlers
+from frameloom.gateway.handlers.system import SystemHandlers
 from frameloom.gateway.handlers.validation import ValidationHandlers
 from frameloom.gateway.http.typed import Operation
+from frameloom.gateway.routes.debug import debug_operations
 from frameloom.gateway.routes.events import event_operations
 from frameloom.gateway.routes.files import file_operations, result_operations
 from frameloom.gateway.routes.health import health_operations
 from frameloom.gateway.routes.jobs import job_operations
 from frameloom.gateway.routes.keys import key_operations
 from frameloom.gateway.routes.pipelines import pipeline_operations, validation_operations
+from frameloom.gateway.routes.system import system_operations
 
 
 @dataclass(frozen=True, slots=True)
 class Handlers:
-    """All handlers of the gateway."""
+    """All handlers of the gateway.
+
+    Attributes:
+        debug: None: ``/debug`` does not exist.
+    """
 
     jobs: JobHandlers
     results: ResultHandlers
@@ -32,7 +40,9 @@ class Handlers:
     validation: ValidationHandlers
     health: HealthHandlers
     events: EventHandlers
+    system: SystemHandlers
     keys: KeyHandlers
+    debug: DebugHandlers | None = None
 
 
 def operations(handlers: Handlers) -> list[Operation]:
@@ -45,5 +55,7 @@ def operations(handlers: Handlers) -> list[Operation]:
         *validation_operations(handlers.validation),
         *health_operations(handlers.health),
         *event_operations(handlers.events),
+        *system_operations(handlers.system),
         *key_operations(handlers.keys),
+        *(debug_operations(handlers.debug) if handlers.debug else ()),
     ]

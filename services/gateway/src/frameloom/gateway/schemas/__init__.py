@@ -9,3 +9,8 @@ class Shape(BaseModel):
     """A shape of an answer: what stands here is what is sent, no more."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def absent(value: object) -> bool:
+    """For ``exclude_if``: what is not known is left out, instead of being told as null."""
+    return value is None

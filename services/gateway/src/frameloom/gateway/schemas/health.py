@@ -35,8 +35,8 @@ class ServerHealthResponse(Shape):
     """The short health of the whole server."""
 
     status: str = Field(description="healthy or unhealthy")
-    api_version: str
-    videoannotator_version: str = Field(description="The VideoAnnotator release whose API this follows")
+    api_version: str = Field(description="The VideoAnnotator release whose API this follows")
+    videoannotator_version: str = Field(description="The same")
     message: str
     logging: str
     memory_percent: float | None

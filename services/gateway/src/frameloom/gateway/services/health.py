@@ -1,22 +1,19 @@
-"""Whether the gateway's dependencies answer, and which services live."""
+"""Whether the gateway's dependencies answer, and which services live: the parts of ``/api/v1/health``."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from frameloom.common.documents import FleetMember, Liveness, Service
+from frameloom.common.documents import FleetMember, Service
 from frameloom.common.errors import FrameloomError
-from frameloom.common.ports.stores import FleetStore, JobStore
-from frameloom.gateway.services.caller import Caller
+from frameloom.gateway.services.caller import Caller, Scope
+from frameloom.gateway.services.overview import Overview, ServerState
 from frameloom.gateway.services.tally import Tally
+from frameloom.gateway.services.watch import DATABASE, Watch
 
-Probe = Callable[[], Awaitable[None]]
-_NOBODY = "00000000-0000-0000-0000-000000000000"
-_MEMINFO = Path("/proc/meminfo")
+_COUNT_WITHIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,114 +25,81 @@ class Report:
 
 
 class HealthService:
-    """Asks the dependencies, all at once, each with a time limit."""
+    """Tells what the watch has seen."""
 
-    def __init__(
-        self,
-        jobs: JobStore,
-        tally: Tally,
-        fleet: FleetStore,
-        probes: Mapping[str, Probe],
-        timeout_seconds: float,
-    ) -> None:
-        self._jobs = jobs
+    def __init__(self, watch: Watch, tally: Tally) -> None:
+        self._watch = watch
         self._tally = tally
-        self._fleet = fleet
-        self._probes = probes
-        self._timeout_seconds = timeout_seconds
 
     async def report(self, caller: Caller) -> Report:
         """The state of database, storage, broker, registry and services."""
-        checks: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
-            "database": lambda: self._database(caller),
-            "registry": self._registry,
-            **{name: _probing(name, probe) for name, probe in self._probes.items()},
-        }
-        found = await asyncio.gather(*(self._bounded(check) for check in checks.values()))
-        details: dict[str, Any] = dict(zip(checks, found, strict=True))
-        members = await self._members()
-        details["gpu"] = _gpu(members)
-        details["services"] = {service.value: _service(service, members) for service in Service}
-        return Report(ok=all(entry["status"] == "ok" for entry in found), details=details)
+        overview, count = await asyncio.gather(self._watch.overview(), self._count(caller))
+        insides = caller.may(Scope.ADMIN)
+        servers = {name: _server(state, insides=insides) for name, state in overview.servers.items()}
+        if count is not None:
+            servers[DATABASE]["jobs_count"] = count
+        names = [offer.id for offer in overview.offers]
+        return Report(
+            ok=all(state.ok for state in overview.servers.values()),
+            details={
+                **servers,
+                "registry": {"status": "ok", "pipelines_loaded": len(names), "pipeline_names": names},
+                "gpu": _gpu(overview),
+                "services": {service.value: _service(service, overview, caller) for service in Service},
+            },
+        )
 
-    async def database(self, caller: Caller) -> dict[str, Any]:
+    async def database(self) -> ServerState:
         """The state of the database alone."""
-        return await self._bounded(lambda: self._database(caller))
+        return (await self._watch.servers())[DATABASE]
 
-    async def _database(self, caller: Caller) -> dict[str, Any]:
-        await self._jobs.get(_NOBODY)  # the count alone would not show that the database answers
-        count = await self._tally.total(caller.tenant)
-        return {"status": "ok", "message": "Database is accessible", "jobs_count": count}
+    def memory_percent(self) -> float | None:
+        """How much of this host's memory is in use, as it was sampled last."""
+        host = self._watch.me.facts.host
+        return host.memory.percent if host else None
 
-    async def _registry(self) -> dict[str, Any]:
-        names = [offer.id for offer in await self._fleet.offers()]
-        return {"status": "ok", "pipelines_loaded": len(names), "pipeline_names": names}
-
-    async def _members(self) -> list[FleetMember]:
+    async def _count(self, caller: Caller) -> int | None:
+        """The caller's jobs; of somebody without a key, all: a number and no more."""
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                return await self._fleet.live()
+            async with asyncio.timeout(_COUNT_WITHIN_SECONDS):
+                if caller.may(Scope.JOBS_READ):
+                    return await self._tally.total(caller.tenant)
+                return sum((await self._tally.by_status(None)).values())
         except (FrameloomError, TimeoutError):
-            return []  # the database's own entry tells why
-
-    async def _bounded(self, check: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                return await check()
-        except TimeoutError:
-            return {"status": "error", "error": f"No answer after {self._timeout_seconds:g}s"}
-        except FrameloomError as error:
-            return {"status": "error", "error": error.message}
+            return None
 
 
-def memory_percent() -> float | None:
-    """How much of the machine's memory is in use; None where the kernel does not tell."""
-    try:
-        lines = dict(line.split(":", 1) for line in _MEMINFO.read_text().splitlines())
-        total, free = (int(lines[name].split()[0]) for name in ("MemTotal", "MemAvailable"))
-    except (OSError, KeyError, ValueError):
-        return None
-    return round(100 * (1 - free / total), 1)
+def _server(state: ServerState, *, insides: bool) -> dict[str, Any]:
+    if state.ok:
+        return {"status": "ok", "message": state.message}
+    return {"status": "error", "error": state.reason if insides and state.reason else state.message}
 
 
-def _probing(name: str, probe: Probe) -> Callable[[], Awaitable[dict[str, Any]]]:
-    async def check() -> dict[str, Any]:
-        await probe()
-        return {"status": "ok", "message": f"{name.capitalize()} is accessible"}
-
-    return check
-
-
-def _service(service: Service, members: list[FleetMember]) -> dict[str, Any]:
-    own = [member for member in members if member.service is service]
-    healthy = any(member.liveness is Liveness.HEALTHY for member in own)
+def _service(service: Service, overview: Overview, caller: Caller) -> dict[str, Any]:
+    own = overview.of(service)
+    insides = caller.may(Scope.ADMIN)
     return {
-        "status": "healthy" if healthy else "draining" if own else "missing",
+        "status": overview.state(service).value,
         "instances": len(own),
-        "members": [
-            {
-                "id": member.id,
-                "host": member.host,
-                "pid": member.pid,
-                "version": member.version,
-                "status": member.liveness.value,
-                "started_at": member.started_at,
-                "seen_at": member.seen_at,
-                **({"slots": member.slots, "pipelines": list(member.pipelines)} if member.slots else {}),
-            }
-            for member in own
-        ],
+        "members": [_member(member, insides=insides) for member in own],
     }
 
 
-def _gpu(members: list[FleetMember]) -> dict[str, Any]:
+def _member(member: FleetMember, *, insides: bool) -> dict[str, Any]:
+    return {
+        "id": member.id,
+        **({"host": member.host, "pid": member.pid} if insides else {}),
+        "version": member.version,
+        "status": member.liveness.value,
+        "started_at": member.started_at,
+        "seen_at": member.seen_at,
+        **({"slots": member.slots, "pipelines": list(member.pipelines)} if member.slots else {}),
+    }
+
+
+def _gpu(overview: Overview) -> dict[str, Any]:
     """The GPUs that workers announce."""
-    devices = [
-        gpu.model_dump(mode="json", exclude={"uuid"})
-        for member in members
-        if member.facts.worker is not None
-        for gpu in member.facts.worker.gpus
-    ]
+    devices = [gpu.facts.model_dump(mode="json", exclude={"uuid"}) for gpu in overview.gpus]
     if not devices:
         return {"available": False, "reason": "No live worker announces a GPU"}
     return {"available": True, "device_count": len(devices), "devices": devices}

@@ -52,6 +52,11 @@ class LiveEvents:
         self._wake = asyncio.Event()
         self._closed = False
 
+    @property
+    def open(self) -> int:
+        """How many streams there are, as far as they are counted against ``max_streams``."""
+        return self._load
+
     async def handle(self, event: Event) -> None:
         """Takes an event from Kafka; never waits for a client, nor for the database."""
         if not isinstance(event, JobEventMessage | TaskProgressed):

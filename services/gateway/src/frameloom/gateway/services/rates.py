@@ -85,17 +85,18 @@ class RateLimiter:
         self._requests = Buckets(monotonic)
         self._guesses = Buckets(monotonic)
 
-    def request(self, account: str, own: KeyLimits | None) -> Rate | None:
+    def request(self, account: str, own: KeyLimits | None, cost: float = 1.0) -> Rate | None:
         """Counts a request; None: there is no limit.
 
         Args:
             account: What it is counted under.
             own: The key's own limits, as far as they are known.
+            cost: 0 only looks.
         """
         limits = effective(self._settings, own)
         if limits.requests_per_second <= 0:
             return None
-        return self._requests.take(account, limits.requests_per_second, limits.burst)
+        return self._requests.take(account, limits.requests_per_second, limits.burst, cost)
 
     def wrong_key(self, address: str) -> int | None:
         """Counts a wrong key; after how many seconds the address may try again, None: at once."""

@@ -5,11 +5,14 @@ Those of its dependencies are in ``frameloom.common.settings``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Self
+
+from pydantic_settings import BaseSettings
 
 from frameloom.common.settings import load
 from frameloom.gateway.settings.auth import AuthSettings
+from frameloom.gateway.settings.diagnostics import DiagnosticsSettings
 from frameloom.gateway.settings.files import FileSettings
 from frameloom.gateway.settings.gateway import GatewaySettings
 from frameloom.gateway.settings.limits import LimitSettings
@@ -18,6 +21,7 @@ from frameloom.gateway.settings.viewer import ViewerSettings
 
 __all__ = [
     "AuthSettings",
+    "DiagnosticsSettings",
     "FileSettings",
     "GatewaySettings",
     "LimitSettings",
@@ -37,6 +41,7 @@ class Settings:
     limits: LimitSettings = field(default_factory=LimitSettings)
     files: FileSettings = field(default_factory=FileSettings)
     uploads: UploadSettings = field(default_factory=UploadSettings)
+    diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
 
     @classmethod
     def loaded(cls) -> Self:
@@ -52,4 +57,9 @@ class Settings:
             limits=load(LimitSettings),
             files=load(FileSettings),
             uploads=load(UploadSettings),
+            diagnostics=load(DiagnosticsSettings),
         )
+
+    def by_subject(self) -> dict[str, BaseSettings]:
+        """Each class by its subject."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
