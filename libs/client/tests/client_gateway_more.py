@@ -33,6 +33,8 @@ class More:
             web.get("/api/v1/pipelines/{name}/schema", self._schema),
             web.get("/api/v1/system/{what}", self._system),
             web.get("/api/v1/debug/{what:.*}", self._debug),
+            web.post("/api/v1/events/token", self._event_token),
+            web.post("/api/v1/viewer/connect", self._connect),
             web.get("/api/v1/keys", self._list_keys),
             web.post("/api/v1/keys", self._make_key),
             web.delete("/api/v1/keys/{key}", self._revoke_key),
@@ -95,6 +97,14 @@ class More:
 
     async def _debug(self, request):
         return web.json_response({"asked": request.match_info["what"], **request.query})
+
+    async def _event_token(self, request):
+        self.bodies.append(await request.json())
+        return web.json_response({"token": "tok", "expires_at": "2026-11-24T10:00:00Z"})
+
+    async def _connect(self, request):
+        url = "/viewer-connect#token=once"
+        return web.json_response({"url": url, "expires_at": "2026-11-24T10:05:00Z"})
 
     async def _list_keys(self, request):
         rows = [{k: v for k, v in key.items() if k != "key"} for key in self.keys.values()]

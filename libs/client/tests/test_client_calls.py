@@ -128,6 +128,16 @@ async def test_a_list_of_keys_that_is_none_is_a_server_fault(gateway):
             await client.keys.list()
 
 
+async def test_what_stands_in_for_a_key_is_not_shown(gateway):
+    async with AsyncClient(f"{gateway.url}/") as client:
+        token = await client.event_token(job_id="job-1", ttl_seconds=5)
+        link = await client.viewer_link()
+    assert (token.token, link.url) == ("tok", f"{gateway.url}/viewer-connect#token=once")
+    assert "tok" not in repr(token).replace("EventToken", "")
+    assert "once" not in repr(link)
+    assert gateway.bodies == [{"ttl_seconds": 5, "job_id": "job-1"}]
+
+
 @pytest.mark.parametrize(
     ("status", "kind", "hint"),
     [

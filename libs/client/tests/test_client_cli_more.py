@@ -193,6 +193,13 @@ def test_a_watch_ends_with_its_time(gateway, call):
     assert "hint: It goes on; come back with: frameloom watch job-1" in done.stderr
 
 
+def test_the_viewers_link_is_printed(gateway, call):
+    done = call("viewer")
+    assert done.stdout == f"{gateway.url}/viewer-connect#token=once\n"
+    assert "it connects one browser, once, until 2026-11-24" in done.stderr
+    assert json.loads(call("viewer", "--json").stdout)["url"].endswith("#token=once")
+
+
 def test_a_key_is_taken_from_the_file(gateway, call, tmp_path):
     (tmp_path / "key").write_text("va_file\n")
     assert call("jobs", "--key-file", tmp_path / "key").exit_code == 0

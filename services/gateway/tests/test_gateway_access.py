@@ -41,8 +41,10 @@ OPEN = {
     "get_system_config_api_v1_system_config_get",
     "get_database_info_endpoint_api_v1_system_database_get",
     "metrics_metrics_get",
+    "exchange_viewer_token",
 }
-"""Operations that need no key: they tell nothing of anybody's jobs, or only how many there are."""
+"""Operations that need no key: they tell nothing of anybody's jobs, or only how many there are; or they bring
+a secret of their own."""
 
 ECHOES = {"mock_sse_events_api_v1_debug_mock_events_get"}
 """Operations that take an id and only say it again."""
@@ -94,7 +96,7 @@ IDS = {
 ELSEWHERE = {"events_socket"}
 """Operations that take such ids in a way of their own, tried in tests of their own."""
 
-READING_POSTS = {"create_events_token"}
+READING_POSTS = {"create_events_token", "connect_viewer"}
 """Operations that change nothing, though they are a POST."""
 
 DUMMIES = {"pipeline_name": "scene_detection", "pipeline_id": "scene_detection"}

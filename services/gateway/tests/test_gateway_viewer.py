@@ -9,7 +9,7 @@ import pytest
 from gateway_kit import Gateway
 
 from frameloom.common.errors import ConfigurationError
-from frameloom.gateway.http.viewer import ViewerCopy, policy
+from frameloom.gateway.http.viewer import ViewerCopy
 from frameloom.gateway.settings import ViewerSettings
 
 PAGE = """<!doctype html><html><head><title>Viewer</title>
@@ -106,7 +106,23 @@ def test_a_viewer_built_for_another_place_ends_the_start(tmp_path: Path) -> None
         ViewerCopy(tmp_path)
 
 
-def test_the_page_may_ask_this_server_only() -> None:
-    assert "connect-src 'self' data: blob:;" in policy("frameloom.example.org:443")
-    assert "connect-src 'self' http://127.0.0.1:18011 data:" in policy("localhost:18011")
-    assert "evil" not in policy("localhost:1; script-src evil")
+@pytest.mark.parametrize("path", ["/viewer/create/jobs?a=1", "/viewer-connect?token=x"])
+async def test_at_localhost_it_is_sent_to_where_the_viewer_will_ask(gateway: Gateway, path: str) -> None:
+    port = gateway.client.port
+    headers = {"Host": f"localhost:{port}"}
+    async with gateway.client.get(path, headers=headers, allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (307, f"http://127.0.0.1:{port}{path}")
+    async with gateway.client.get(
+        "/viewer/assets/zip.wasm", headers=headers, allow_redirects=False
+    ) as answer:
+        assert answer.status == 200
+    for host in ("localhost.example.org", "localhost:1:2", "xlocalhost"):
+        async with gateway.client.get(path, headers={"Host": host}, allow_redirects=False) as answer:
+            assert answer.status == 200
+
+
+async def test_the_page_may_ask_this_server_only(gateway: Gateway) -> None:
+    async with gateway.client.get("/viewer/") as answer:
+        policy = answer.headers["Content-Security-Policy"]
+    assert "connect-src 'self' data: blob:;" in policy
+    assert "http" not in policy

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from frameloom.client.events import FollowPolicy
     from frameloom.client.models import (
         ApiKey,
+        EventToken,
         FeedItem,
         Job,
         JobEvent,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         SystemHealth,
         TaskProgress,
         Validation,
+        ViewerLink,
     )
     from frameloom.client.retries import RetryPolicy
     from frameloom.client.sync import Client
@@ -85,6 +87,7 @@ _PLACES = {
     "events": ("FollowPolicy",),
     "models": (
         "ApiKey",
+        "EventToken",
         "FeedItem",
         "Job",
         "JobEvent",
@@ -100,6 +103,7 @@ _PLACES = {
         "SystemHealth",
         "TaskProgress",
         "Validation",
+        "ViewerLink",
     ),
     "retries": ("RetryPolicy",),
     "sync": ("Client",),
@@ -115,6 +119,7 @@ __all__ = [
     "ClientError",
     "ConflictError",
     "Downloaded",
+    "EventToken",
     "FeedItem",
     "FollowPolicy",
     "IntegrityError",
@@ -142,6 +147,7 @@ __all__ = [
     "UnreachableError",
     "UsageError",
     "Validation",
+    "ViewerLink",
     "WaitTimeoutError",
     "__version__",
 ]

@@ -31,6 +31,7 @@ from frameloom.client.commands.up import up
 from frameloom.client.commands.validate import validate
 from frameloom.client.commands.validate_emotion import validate_emotion
 from frameloom.client.commands.version import version
+from frameloom.client.commands.viewer import viewer
 from frameloom.client.commands.watch import watch
 from frameloom.client.errors import ClientError, ExitCode
 from frameloom.client.mode import MODE
@@ -163,6 +164,7 @@ for _function, _panel in (
     (validate, _SERVER),
     (config, _SERVER),
     (health, _SERVER),
+    (viewer, _SERVER),
     (validate_emotion, _RUN),
     (up, _RUN),
     (doctor, _RUN),

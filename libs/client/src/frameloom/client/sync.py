@@ -114,6 +114,7 @@ class Client(Mirror[AsyncClient]):
     metrics = mirrored(AsyncClient.metrics)
     system_config = mirrored(AsyncClient.system_config)
     database = mirrored(AsyncClient.database)
+    viewer_link = mirrored(AsyncClient.viewer_link)
 
     pipelines = mirrored(AsyncClient.pipelines)
     pipeline = mirrored(AsyncClient.pipeline)
@@ -128,6 +129,7 @@ class Client(Mirror[AsyncClient]):
     cancel = mirrored(AsyncClient.cancel)
     delete = mirrored(AsyncClient.delete)
     events = iterated(AsyncClient.events)
+    event_token = mirrored(AsyncClient.event_token)
     wait = mirrored(AsyncClient.wait)
 
     results = mirrored(AsyncClient.results)

@@ -46,6 +46,7 @@ from frameloom.gateway.handlers.pipelines import PipelineHandlers
 from frameloom.gateway.handlers.results import ResultHandlers
 from frameloom.gateway.handlers.system import SystemHandlers
 from frameloom.gateway.handlers.validation import ValidationHandlers
+from frameloom.gateway.handlers.viewer import ViewerHandlers
 from frameloom.gateway.http.audit import Audit
 from frameloom.gateway.http.cors import Cors
 from frameloom.gateway.http.docs import add_docs
@@ -79,6 +80,7 @@ from frameloom.gateway.services.streams import StreamService
 from frameloom.gateway.services.submission import SubmissionService
 from frameloom.gateway.services.tally import Tally
 from frameloom.gateway.services.validation import ValidationService
+from frameloom.gateway.services.viewer import ViewerService
 from frameloom.gateway.services.watch import Probe, Watch, Watched
 from frameloom.gateway.settings import Settings, UploadSettings
 
@@ -230,6 +232,7 @@ def _handlers(settings: Settings, ports: Ports, access: Access) -> Handlers:
         health=HealthHandlers(HealthService(watch, ports.tally), ports.clock),
         system=SystemHandlers(watch, Metrics(ports.recorder), settings),
         keys=KeyHandlers(access.keys),
+        viewer=ViewerHandlers(ViewerService(access.tokens, access.keys, ports.clock, settings.viewer)),
         debug=_debug(settings, ports, access, watch),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 from frameloom.client.answers import parse
 from frameloom.client.errors import WaitTimeoutError
 from frameloom.client.events import FollowPolicy, follow, follow_all, patiently
-from frameloom.client.models import FeedItem, Job, JobPage, JobResults
+from frameloom.client.models import EventToken, FeedItem, Job, JobPage, JobResults
 from frameloom.client.transport import API, Calls, segment
 from frameloom.client.uploads import Source, Submission, opened, way
 from frameloom.client.uploads.media import OnBytes
@@ -153,6 +153,17 @@ class JobCalls(Calls):
                 yield item
         finally:
             await feed.aclose()
+
+    async def event_token(self, *, job_id: str | None = None, ttl_seconds: int = 60) -> EventToken:
+        """A token that opens event streams in the place of a key, for a browser.
+
+        Args:
+            job_id: Only for this job.
+            ttl_seconds: How long it opens streams; one that is open goes on.
+        """
+        body: dict[str, str | int] = {"ttl_seconds": ttl_seconds} | ({"job_id": job_id} if job_id else {})
+        # To ask again makes another token and changes nothing, so this POST may be repeated.
+        return parse(EventToken, await self._transport.send("POST", f"{API}/events/token", json=body))
 
     async def wait(
         self,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urljoin
 
-from frameloom.client.answers import json_object
-from frameloom.client.models import SystemHealth
+from frameloom.client.answers import json_object, parse
+from frameloom.client.models import SystemHealth, ViewerLink
 from frameloom.client.transport import API, Calls, segment
 
 
@@ -36,6 +37,17 @@ class SystemCalls(Calls):
     async def database(self) -> dict[str, Any]:
         """The server's database and what is in it."""
         return json_object(await self._transport.send("GET", f"{API}/system/database"))
+
+    async def viewer_link(self) -> ViewerLink:
+        """A link that connects one browser to the viewer of the server, once and within minutes.
+
+        The browser gets a key of its own, which allows no more than the one that is sent here.
+
+        Raises:
+            NotFoundError: The server has no viewer.
+        """
+        found = parse(ViewerLink, await self._transport.send("POST", f"{API}/viewer/connect"))
+        return found.model_copy(update={"url": urljoin(f"{self._transport.server}/", found.url.lstrip("/"))})
 
 
 class AsyncDebug(Calls):

@@ -1,5 +1,6 @@
 """What the gateway answers, typed."""
 
+from frameloom.client.models.access import EventToken, ViewerLink
 from frameloom.client.models.answer import TERMINAL, Answer
 from frameloom.client.models.events import FeedItem, JobEvent, Progress, TaskProgress
 from frameloom.client.models.jobs import Job, JobPage, JobResults, PipelineResult, ResultFile
@@ -18,6 +19,7 @@ __all__ = [
     "TERMINAL",
     "Answer",
     "ApiKey",
+    "EventToken",
     "FeedItem",
     "Job",
     "JobEvent",
@@ -35,4 +37,5 @@ __all__ = [
     "SystemHealth",
     "TaskProgress",
     "Validation",
+    "ViewerLink",
 ]

@@ -29,7 +29,7 @@ class JobEvent(Answer):
     def ends_job(self) -> bool:
         """The last event of its job."""
         kind, _, word = self.type.partition(".")
-        return kind == "job" and word in TERMINAL
+        return kind == "job" and (word in TERMINAL or word == "deleted")
 
     @property
     def pipeline(self) -> str | None:

@@ -32,6 +32,7 @@ class ApiKey(Document):
         retires_at: The end of the overlap of that rotation: it works until then.
         replaces: The key that it was made for.
         line: The first key of its line of rotations, under which its use is counted; None: itself.
+        made_with: The key that lent it what it allows, and with whose revocation it ends; None: none did.
     """
 
     hash: str
@@ -47,6 +48,7 @@ class ApiKey(Document):
     retires_at: datetime | None = None
     replaces: str | None = None
     line: str | None = None
+    made_with: str | None = None
     limits: KeyLimits = KeyLimits()
 
     @property

@@ -53,10 +53,11 @@ from frameloom.gateway.errors.uploads import (
     UploadAbortedError,
     UploadTimeoutError,
 )
-from frameloom.gateway.errors.viewer import ViewerNotFoundError
+from frameloom.gateway.errors.viewer import ConnectTokenUsedError, NoViewerError, ViewerNotFoundError
 
 __all__ = [
     "BusyError",
+    "ConnectTokenUsedError",
     "ForbiddenError",
     "IndirectMediaError",
     "InvalidConfigError",
@@ -71,6 +72,7 @@ __all__ = [
     "MessageInvalidError",
     "NoArtifactsError",
     "NoMediaStreamError",
+    "NoViewerError",
     "NotAuthenticatedError",
     "OriginRefusedError",
     "OtherTenantError",

@@ -14,6 +14,8 @@ from aiohttp import web
 from frameloom.gateway.http.answers import json_response
 
 _ASSETS = "aiohttp_swagger3"
+_FOREIGN_PICTURE = "https://cdn.redoc.ly/redoc/logo-mini.svg"
+"""What Redoc would show beside its own name."""
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "font-src 'self' data:; connect-src 'self'; worker-src blob:; child-src blob:; base-uri 'none'; "
@@ -85,8 +87,25 @@ def add_docs(app: web.Application, document: dict[str, Any]) -> None:
     _add_text(app, "/redoc", _REDOC_PAGE.format(title=title), "text/html")
     _add_text(app, "/docs/redoc.js", _REDOC_SCRIPT, "text/javascript")
     folder = _folder()
+    _add_redoc(app, folder)
     app.router.add_static("/docs/swagger", folder / "swagger_ui")
     app.router.add_static("/docs/redoc", folder / "redoc_ui")
+
+
+def _add_redoc(app: web.Application, folder: Path) -> None:
+    """Redoc's script, its picture from elsewhere replaced by one that is here."""
+    script = (folder / "redoc_ui" / "redoc.standalone.js").read_text(encoding="utf-8")
+    own = script.replace(_FOREIGN_PICTURE, "docs/redoc/favicon-32x32.png").encode()
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(
+            body=own,
+            content_type="text/javascript",
+            charset="utf-8",
+            headers={"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"},
+        )
+
+    app.router.add_get("/docs/redoc/redoc.standalone.js", answer, allow_head=False)
 
 
 def _add_text(app: web.Application, path: str, text: str, content_type: str) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 from aiohttp import hdrs, web
 
 from frameloom.common.errors import ConfigurationError
-from frameloom.gateway.errors import ViewerNotFoundError
+from frameloom.gateway.errors import NoViewerError, ViewerNotFoundError
+from frameloom.gateway.http.viewer_page import connect_page
 
 _BASE = "/viewer/"
 _PAGE = "index.html"
@@ -48,7 +49,14 @@ _PARTS = frozenset({".css", ".js", ".map", ".mjs", ".wasm", ".woff", ".woff2"})
 """Never answered with the page: a browser that asks for a script of an older build must learn it has gone."""
 _HASHED = re.compile(r"/assets/[^/]+-[A-Za-z0-9_-]{8}\.\w+$")
 """A name that changes with the content, as the build makes them in this folder."""
-_LOOPBACK_PORT = re.compile(r"localhost(:\d{1,5})?", re.IGNORECASE)
+_LOCALHOST = re.compile(r"localhost(:\d{1,5})?", re.IGNORECASE)
+_POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; "
+    "connect-src 'self' data: blob:; worker-src 'self' blob:; manifest-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""What the page may load: its own files, and what it makes itself (videos out of a ZIP)."""
 
 
 class ViewerCopy:
@@ -102,7 +110,7 @@ class ViewerCopy:
 
 
 def add_viewer(app: web.Application, copy: ViewerCopy | None) -> None:
-    """Adds ``/viewer`` and everything below it.
+    """Adds ``/viewer``, everything below it, and the page that connects a browser.
 
     Args:
         app: What is served.
@@ -110,25 +118,46 @@ def add_viewer(app: web.Application, copy: ViewerCopy | None) -> None:
     """
 
     async def serve(request: web.Request) -> web.StreamResponse:
-        if copy is None:
-            raise ViewerNotFoundError(
-                "No viewer is installed on this server",
-                hint=f"Its operator sets FRAMELOOM_GATEWAY_VIEWER_DIR to a built copy. {_BUILD_IT}",
-            )
         path = request.match_info.get("path")
+        if copy is None:
+            raise NoViewerError
         if path is None:
             # The viewer finds its own pages only below the slash.
-            return web.Response(
-                status=307, headers={hdrs.LOCATION: str(request.rel_url.with_path(_BASE, keep_query=True))}
-            )
+            return _sent_to(str(request.rel_url.with_path(_BASE, keep_query=True)))
         file = await asyncio.to_thread(copy.file, path)
-        return web.FileResponse(file, headers=_headers(file, request.host))
+        headers = _headers(file)
+        if "Content-Security-Policy" in headers and (same := _numbered(request)) is not None:
+            return _sent_to(same)
+        return web.FileResponse(file, headers=headers)
+
+    async def connect(request: web.Request) -> web.StreamResponse:
+        if copy is None:
+            raise NoViewerError
+        same = _numbered(request)
+        return connect_page() if same is None else _sent_to(same)
 
     app.router.add_get("/viewer", serve)
     app.router.add_get(_BASE + "{path:.*}", serve)
+    app.router.add_get("/viewer-connect", connect)
 
 
-def _headers(file: Path, host: str) -> dict[str, str]:
+def _sent_to(url: str) -> web.Response:
+    return web.Response(status=307, headers={hdrs.LOCATION: url, "Referrer-Policy": "no-referrer"})
+
+
+def _numbered(request: web.Request) -> str | None:
+    """The same page at 127.0.0.1, if it was asked for at ``localhost``.
+
+    The viewer asks 127.0.0.1 where its server is called ``localhost``. To a browser that is another server,
+    with another storage, so the page itself must come from there.
+    """
+    match = _LOCALHOST.fullmatch(request.host)
+    if match is None or request.scheme != "http":
+        return None
+    return f"http://127.0.0.1{match[1] or ''}{request.rel_url}"
+
+
+def _headers(file: Path) -> dict[str, str]:
     kind = _TYPES.get(file.suffix.lower(), "application/octet-stream")
     charset = "; charset=utf-8" if kind.startswith(_TEXTS) else ""
     lasting = "public, max-age=31536000, immutable"
@@ -138,24 +167,8 @@ def _headers(file: Path, host: str) -> dict[str, str]:
         "X-Content-Type-Options": "nosniff",
     }
     if kind == "text/html":
-        headers |= {"Content-Security-Policy": policy(host), "Referrer-Policy": "no-referrer"}
+        headers |= {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"}
     return headers
-
-
-def policy(host: str) -> str:
-    """What the viewer's page may load: its own files, and what it makes itself (videos out of a ZIP).
-
-    Args:
-        host: The request's ``Host``. The viewer asks 127.0.0.1 where its page came from ``localhost``.
-    """
-    match = _LOOPBACK_PORT.fullmatch(host)
-    same = f" http://127.0.0.1{match[1] or ''}" if match else ""
-    return (
-        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-        "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; "
-        f"connect-src 'self'{same} data: blob:; worker-src 'self' blob:; manifest-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
 
 
 class _Links(HTMLParser):

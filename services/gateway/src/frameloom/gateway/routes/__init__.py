@@ -14,6 +14,7 @@ from frameloom.gateway.handlers.pipelines import PipelineHandlers
 from frameloom.gateway.handlers.results import ResultHandlers
 from frameloom.gateway.handlers.system import SystemHandlers
 from frameloom.gateway.handlers.validation import ValidationHandlers
+from frameloom.gateway.handlers.viewer import ViewerHandlers
 from frameloom.gateway.http.typed import Operation
 from frameloom.gateway.routes.debug import debug_operations
 from frameloom.gateway.routes.events import event_operations
@@ -23,6 +24,7 @@ from frameloom.gateway.routes.jobs import job_operations
 from frameloom.gateway.routes.keys import key_operations
 from frameloom.gateway.routes.pipelines import pipeline_operations, validation_operations
 from frameloom.gateway.routes.system import system_operations
+from frameloom.gateway.routes.viewer import viewer_operations
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Handlers:
     events: EventHandlers
     system: SystemHandlers
     keys: KeyHandlers
+    viewer: ViewerHandlers
     debug: DebugHandlers | None = None
 
 
@@ -57,5 +60,6 @@ def operations(handlers: Handlers) -> list[Operation]:
         *event_operations(handlers.events),
         *system_operations(handlers.system),
         *key_operations(handlers.keys),
+        *viewer_operations(handlers.viewer),
         *(debug_operations(handlers.debug) if handlers.debug else ()),
     ]

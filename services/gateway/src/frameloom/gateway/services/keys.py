@@ -19,7 +19,13 @@ from frameloom.common.documents import ApiKey, KeyLimits
 from frameloom.common.machines.key import replace, revoke
 from frameloom.common.machines.transition import Refused
 from frameloom.common.ports.stores import KeyStore
-from frameloom.gateway.errors import KeyEndedError, KeyNotFoundError, LimitsForbiddenError, OtherTenantError
+from frameloom.gateway.errors import (
+    KeyEndedError,
+    KeyNotFoundError,
+    LimitsForbiddenError,
+    OtherTenantError,
+    UnauthorizedError,
+)
 from frameloom.gateway.services.bootstrap import drawn, prefix_of
 from frameloom.gateway.services.caller import Caller, Scope
 from frameloom.gateway.services.keyring import KeyRing
@@ -148,6 +154,47 @@ class KeyService:
             return
         self._ring.remember(key)
         log.info("key revoked", key_id=key.id, prefix=key.prefix)
+        for lent in await self._store.of_tenant(key.tenant):
+            if lent.made_with == key.id and lent.works(now):
+                await self.revoke(caller, lent.id)
+
+    async def lend(
+        self, caller: Caller, key_id: str, name: str, scopes: Sequence[Scope], lifetime: timedelta
+    ) -> Shown | None:
+        """Makes a key with part of what the caller's own key allows, which counts under it and ends with it.
+
+        Args:
+            caller: Whose key lends; where no keys are asked for, nobody's.
+            key_id: The new key's id.
+            name: For people.
+            scopes: What the new key allows, as far as the caller may.
+            lifetime: How long it works at most.
+
+        Returns:
+            The key; None: there is one of this id already.
+
+        Raises:
+            UnauthorizedError: The caller's key has ended meanwhile.
+        """
+        now, text = self._clock.now(), drawn()
+        lender = await self._store.get(caller.key_id) if caller.key_id else None
+        if caller.key_id is not None and (lender is None or not lender.works(now)):
+            raise UnauthorizedError.wrong()
+        ends = [now + lifetime, *filter(None, (lender.expires_at, lender.retires_at) if lender else ())]
+        key = ApiKey(
+            id=key_id,
+            hash=self._ring.hash(text),
+            prefix=prefix_of(text),
+            name=name,
+            tenant=caller.tenant,
+            scopes=tuple(scope.value for scope in scopes if caller.may(scope)),
+            created_at=now,
+            expires_at=min(ends),
+            line=lender.account if lender else None,
+            made_with=lender.id if lender else None,
+            limits=lender.limits if lender else KeyLimits(),
+        )
+        return await self._inserted(key, text)
 
     async def rotate(self, caller: Caller, key_id: str, overlap_seconds: float) -> Shown:
         """Makes a successor with the same name, tenant, scopes, limits and length of life.
@@ -204,8 +251,13 @@ class KeyService:
         return key
 
     async def _stored(self, key: ApiKey, text: str) -> Shown:
-        fresh = await self._store.insert(key)
-        assert fresh, "ids and keys are drawn from far too many to meet twice"
+        made = await self._inserted(key, text)
+        assert made is not None, "ids and keys are drawn from far too many to meet twice"
+        return made
+
+    async def _inserted(self, key: ApiKey, text: str) -> Shown | None:
+        if not await self._store.insert(key):
+            return None
         self._ring.remember(key)
         log.info("key made", key_id=key.id, prefix=key.prefix, tenant=key.tenant, scopes=list(key.scopes))
         return Shown(key, status_of(key, self._clock.now()), text)
