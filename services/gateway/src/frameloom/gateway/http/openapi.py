@@ -49,7 +49,7 @@ _ELSEWHERE: Json = {
 }
 _ALWAYS: tuple[type[FrameloomError], ...] = (TransientError, FrameloomError)
 _SECURITY_SCHEMES: Json = {"HTTPBearer": {"type": "http", "scheme": "bearer"}}
-_BINARY: Json = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+_BINARY: Json = {"*/*": {"schema": {}}}  # the type of each file is its own: JSON files are parsed by clients
 
 
 def document(operations: Sequence[Operation], *, title: str, version: str, description: str) -> Json:

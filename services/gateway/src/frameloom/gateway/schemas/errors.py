@@ -32,6 +32,8 @@ class ValidationError(Shape):
     loc: list[str | int] = Field(title="Location")
     msg: str = Field(title="Message")
     type: str = Field(title="Error Type")
+    input: Any = Field(default=None, title="Input", description="What was given")
+    ctx: dict[str, Any] | None = Field(default=None, title="Context", description="Limits and reasons")
 
 
 class HTTPValidationError(Shape):
