@@ -20,7 +20,7 @@ from support.deployment import SERVICES, Deployment
 from support.grounds import Grounds
 
 LEAST_CASES = 2000
-_EXAMPLES = 60
+_EXAMPLES = 120
 _SECONDS = 600.0
 _SEED = 20261124
 _CHECKS = (
