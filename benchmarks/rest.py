@@ -219,7 +219,7 @@ async def _load(plan: Plan) -> Load:
 
 
 def _request(head: str, running: Stack, length: int) -> str:
-    key = getattr(running, "api_key", "")
+    key = running.api_key
     return f"{head}Host: benchmark\r\nAuthorization: Bearer {key}\r\nContent-Length: {length}\r\n\r\n"
 
 

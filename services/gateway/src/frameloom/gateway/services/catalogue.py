@@ -18,6 +18,7 @@ from frameloom.common.registry import DEFAULT_PIPELINES, Names, merged, registry
 from frameloom.gateway.errors import PipelineNotFoundError, PipelineUnavailableError, UnknownPipelineError
 
 NEVER_OFFERED = "no worker has offered it yet"
+_LATELY_SECONDS = 1.0
 NOBODY_LEFT = "no live worker runs it"
 
 
@@ -100,6 +101,7 @@ class Catalogue:
     def __init__(self, fleet: FleetStore, *, accept_unoffered: bool = False) -> None:
         self._fleet = fleet
         self._accept_unoffered = accept_unoffered
+        self._lately: tuple[float, Known] | None = None
 
     async def known(self) -> Known:
         """Every known pipeline by name, with its state now."""
@@ -112,13 +114,23 @@ class Catalogue:
         return Known(told, known.names)
 
     async def chosen(self, names: Sequence[str]) -> tuple[Known, list[Entry]]:
-        """What a submission means; see :meth:`Known.chosen`. Asks who lives only where that decides."""
-        known = self._put_together(await self._fleet.offers(), ())
+        """What a submission means; see :meth:`Known.chosen`.
+
+        Offers change when workers of another version start, and are asked for with every submission: those
+        of a moment ago do, unless they would refuse it. Who lives is asked only where that decides.
+        """
+        known = await self._offered_lately()
         try:
             return known, known.chosen(names)
-        except PipelineUnavailableError:
+        except (UnknownPipelineError, PipelineUnavailableError):
             known = await self.known()
             return known, known.chosen(names)
+
+    async def _offered_lately(self) -> Known:
+        now = asyncio.get_running_loop().time()
+        if self._lately is None or now - self._lately[0] > _LATELY_SECONDS:
+            self._lately = now, self._put_together(await self._fleet.offers(), ())
+        return self._lately[1]
 
     async def _running(self) -> set[str]:
         members = await self._fleet.live()
