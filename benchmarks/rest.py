@@ -1,7 +1,8 @@
 """How many requests the gateway answers, beside the reference: health, list, one job, submission.
 
 The list and the single job are asked for over a database that holds so many finished jobs, each as a tiny job
-with ``scene_detection`` leaves it. Submissions go to the whole stack, whose worker takes them up at once.
+with ``scene_detection`` leaves it. Submissions are measured twice: while scheduler and worker are held, so
+that the jobs wait, and while the whole stack works them at once, on the same cores.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import argparse
 import asyncio
 import base64
 import json
+import os
+import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +27,7 @@ from harness.loader import Load, Plan
 from harness.machine import Machine, Others
 from harness.media import tiny_clip, unique
 from harness.past import finished
+from harness.published import PUBLISHED, REFERENCE
 
 from frameloom.common.adapters.mongo import Mongo, MongoJobStore
 from frameloom.common.settings import MongoSettings
@@ -33,20 +37,6 @@ from frameloom.local.up import Stack
 _LOADER = Path(__file__).parent / "harness" / "loader.py"
 _CLIP_BYTES = 32_000
 _BOUNDARY = "frameloombenchmark"
-REFERENCE = "VideoAnnotator 1.4.4 (published)"
-# (requests a second, p50 ms, p99 ms) by (row, connections), as measured on a machine of the same size.
-PUBLISHED: dict[tuple[str, int], tuple[float, float, float]] = {
-    ("health", 1): (654, 1.24, 10.7),
-    ("health", 16): (957, 14.2, 193),
-    ("list of 10", 1): (19, 52, 68),
-    ("list of 10", 16): (24, 646, 1050),
-    ("list of 1000", 1): (21, 46, 141),
-    ("list of 1000", 16): (17, 880, 1450),
-    ("one of 10", 16): (94, 169, 354),
-    ("one of 1000", 16): (54, 267, 578),
-    ("submit", 1): (56, 16, 42),
-    ("submit", 8): (28, 273, 602),
-}
 
 
 @dataclass(slots=True)
@@ -155,8 +145,11 @@ async def _measured(options: argparse.Namespace) -> None:
                 f"POST /api/v1/jobs/ HTTP/1.1\r\nContent-Type: multipart/form-data; boundary={_BOUNDARY}\r\n"
             )
             for connections in sorted({*options.connections, 8}):
-                async with _over(folder / f"submit-{connections}", 0, options) as (running, _):
-                    await runner.measure(running, "submit", connections, head, body, expect="201")
+                for row in ("submit", "submit, worked at once"):
+                    name = f"{row.replace(', ', '-').replace(' ', '-')}-{connections}"
+                    async with _over(folder / name, 0, options) as (running, _):
+                        with _held(running) if row == "submit" else nullcontext():
+                            await runner.measure(running, row, connections, head, body, expect="201")
     _print(runner.cells)
     report.write_json(
         options.json,
@@ -171,7 +164,7 @@ async def _measured(options: argparse.Namespace) -> None:
 async def _reads(runner: Runner, running: Stack, count: int, job_id: str) -> None:
     only, largest = runner._options.only, max(runner._options.jobs)
     for connections in runner._options.connections:
-        if "health" in only and count in {1000, largest}:
+        if "health" in only and count == largest:
             await runner.measure(running, "health", connections, "GET /api/v1/health HTTP/1.1\r\n")
         if "list" in only:
             await runner.measure(running, f"list of {count}", connections, "GET /api/v1/jobs/ HTTP/1.1\r\n")
@@ -206,6 +199,19 @@ async def _over(folder: Path, count: int, options: argparse.Namespace) -> AsyncI
         async with profiling.switched_on({"gateway": pid}, out):
             yield running, jobs[count // 2].id if jobs else ""
         _print_profile(profiling.read(out / "gateway.pstats"))
+
+
+@contextmanager
+def _held(running: Stack) -> Iterator[None]:
+    """Meanwhile nobody plans or works jobs: the services that would are stopped, and go on at the end."""
+    pids = [pid for name in ("scheduler", "worker") if (pid := running.pids[name]) is not None]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 async def _load(plan: Plan) -> Load:

@@ -92,13 +92,13 @@ async def running(
 
 
 def processes(stack: Stack) -> dict[str, psutil.Process]:
-    """The stack's processes by name; the children of a worker as ``worker-child`` with a number."""
+    """The stack's processes by name; children of gateway and worker as ``worker-child`` with a number."""
     found: dict[str, psutil.Process] = {}
     for name, pid in stack.pids.items():
         if pid is None:
             continue
         found[name] = psutil.Process(pid)
-        if name.startswith("worker"):
+        if name.startswith(("worker", "gateway")):
             children = sorted(found[name].children(recursive=True), key=lambda child: child.pid)
             for number, child in enumerate(children, start=1):
                 found[f"{name}-child" if len(children) == 1 else f"{name}-child-{number}"] = child
@@ -120,9 +120,9 @@ class CpuUse:
 
 
 def _seconds(process: psutil.Process) -> float:
-    """User and system time; those of one that has ended are unknown, and count as nothing."""
+    """User and system time, its ended children's too; those of one that has ended itself count as nothing."""
     try:
         times = process.cpu_times()
     except psutil.NoSuchProcess:
         return 0.0
-    return float(times.user + times.system)
+    return float(times.user + times.system + times.children_user + times.children_system)
