@@ -17,8 +17,9 @@ from frameloom.worker.models import ModelStore
 from frameloom.worker.pipelines import Only, Pipeline, PipelineConfig
 from frameloom.worker.pipelines.face_analysis import FaceAnalysis, FaceConfig
 from frameloom.worker.pipelines.scene_detection import SceneConfig, SceneDetection
+from frameloom.worker.pipelines.speech_recognition import SpeechRecognition
 
-PIPELINES: list[type[Pipeline]] = [SceneDetection, FaceAnalysis]
+PIPELINES: list[type[Pipeline]] = [SceneDetection, FaceAnalysis, SpeechRecognition]
 
 
 def judged(pipeline: type[Pipeline], config: dict[str, Any]) -> tuple[bool, bool]:
@@ -50,7 +51,8 @@ def test_every_key_says_what_it_takes(pipeline: type[Pipeline]) -> None:
     for key, part in parts.items():
         assert part.get("description"), key
         assert "default" in part, key
-        limited = {"minimum", "exclusiveMinimum", "enum", "const", "$ref"} & set(part)
+        limits = {"minimum", "exclusiveMinimum", "enum", "const", "$ref", "maxLength", "maxItems", "anyOf"}
+        limited = limits & set(part)
         assert limited or part["type"] == "boolean", f"{key} takes anything"
     for example in pipeline.info.examples:
         assert judged(pipeline, example) == (True, True)

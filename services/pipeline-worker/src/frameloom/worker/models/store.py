@@ -236,12 +236,19 @@ class ModelStore:
         Returns:
             The object, shared: it must keep no state from one task to the next.
         """
-        key = (self.digest(name), loader, options)
+        return self._kept((self.digest(name), loader, options), lambda: loader(self.path(name)))
+
+    def load_folder(self, names: Sequence[str], loader: Callable[[Path], _Loaded]) -> _Loaded:
+        """Loads a model of several files from a folder that holds them; else as :meth:`load`."""
+        key = (tuple(self.digest(name) for name in names), loader)
+        return self._kept(key, lambda: loader(self.folder(*names)))
+
+    def _kept(self, key: Hashable, make: Callable[[], _Loaded]) -> _Loaded:
         with _loaded_lock:
             if key in _loaded:
                 _loaded.move_to_end(key)
                 return cast("_Loaded", _loaded[key])
-            model = loader(self.path(name))
+            model = make()
             _loaded[key] = model
             while len(_loaded) > _LOADED_LIMIT:
                 _loaded.popitem(last=False)

@@ -55,8 +55,12 @@ def compact(value: Any) -> bytes:
 
 
 def span(row: Row) -> tuple[float, float] | None:
-    """Begin and end of a row in seconds of media time; None if it covers no time."""
-    begin, end = row.get("start_time"), row.get("end_time")
+    """Begin and end of a row in seconds of media time; None if it covers no time.
+
+    Rows of pictures have ``start_time`` and ``end_time``; those of sound have ``start`` and ``end``, because
+    viewers take a JSON file with the longer names for scenes.
+    """
+    begin, end = row.get("start_time", row.get("start")), row.get("end_time", row.get("end"))
     if not isinstance(begin, int | float) or not isinstance(end, int | float) or end <= begin:
         return None
     return max(0.0, float(begin)), float(end)

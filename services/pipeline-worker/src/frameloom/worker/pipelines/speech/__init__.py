@@ -1,0 +1,1 @@
+"""Speech: where it is, what is said, and who says it."""
