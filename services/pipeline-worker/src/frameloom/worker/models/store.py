@@ -33,7 +33,8 @@ _LOADED_LIMIT = 32
 
 _Loaded = TypeVar("_Loaded")
 
-_loaded: OrderedDict[tuple[str, Hashable, Hashable], Any] = OrderedDict()
+_Key = tuple[tuple[str, ...], Hashable, Hashable]
+_loaded: OrderedDict[_Key, Any] = OrderedDict()
 _loaded_lock = threading.Lock()
 
 
@@ -140,7 +141,7 @@ class ModelStore:
     def loaded(self) -> tuple[ModelFacts, ...]:
         """The models that this process keeps loaded, by name."""
         with _loaded_lock:
-            digests = {digest for digest, _, _ in _loaded}
+            digests = {digest for digests, _, _ in _loaded for digest in digests}
         found = (spec for spec in self.specs if spec.sha256 in digests)
         return tuple(
             sorted((ModelFacts(name=spec.name, sha256=spec.sha256) for spec in found), key=lambda m: m.name)
@@ -236,14 +237,14 @@ class ModelStore:
         Returns:
             The object, shared: it must keep no state from one task to the next.
         """
-        return self._kept((self.digest(name), loader, options), lambda: loader(self.path(name)))
+        return self._kept(((self.digest(name),), loader, options), lambda: loader(self.path(name)))
 
     def load_folder(self, names: Sequence[str], loader: Callable[[Path], _Loaded]) -> _Loaded:
         """Loads a model of several files from a folder that holds them; else as :meth:`load`."""
-        key = (tuple(self.digest(name) for name in names), loader)
+        key = (tuple(self.digest(name) for name in names), loader, None)
         return self._kept(key, lambda: loader(self.folder(*names)))
 
-    def _kept(self, key: Hashable, make: Callable[[], _Loaded]) -> _Loaded:
+    def _kept(self, key: _Key, make: Callable[[], _Loaded]) -> _Loaded:
         with _loaded_lock:
             if key in _loaded:
                 _loaded.move_to_end(key)
