@@ -176,6 +176,7 @@ class Gateway:
         self.objects = MemoryObjectStore()
         self.published = MemoryPublisher()
         self.hub = LiveEvents(
+            self.clock,
             queue_size=self.settings.stream_queue,
             max_streams=self.settings.max_streams,
             heartbeat_seconds=self.settings.heartbeat_seconds,
@@ -231,7 +232,7 @@ class Gateway:
         sent = {"Authorization": f"Bearer {KEY}"}
         async with (
             relay.running(),
-            self.hub.running(self.jobs.with_tombstone, self.clock),
+            self.hub.running(self.jobs),
             self.access.ring.running(),
             self.announcer.running() if self.sampled else nullcontext(),
             TestClient(TestServer(self.app), headers=sent) as self.client,

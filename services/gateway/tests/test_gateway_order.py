@@ -116,7 +116,7 @@ def read(news: News | None) -> tuple[int, list[int | str | None]]:
 
 class TestChannel:
     def test_a_client_reads_what_came_since_it_joined(self) -> None:
-        channel = Channel(10, 0, 0.0)
+        channel = Channel(10, 0, 0.0, NOW)
         first = channel.join()
         channel.put([event(1)], 0.0)
         second = channel.join()
@@ -126,7 +126,7 @@ class TestChannel:
         assert channel.read(first) is None
 
     def test_what_all_have_read_is_not_kept(self) -> None:
-        channel = Channel(10, 0, 0.0)
+        channel = Channel(10, 0, 0.0, NOW)
         quick, slow = channel.join(), channel.join()
         channel.put([event(1), event(2)], 0.0)
         channel.read(quick)
@@ -135,7 +135,7 @@ class TestChannel:
         assert len(channel._events) == 0
 
     def test_what_only_one_who_left_had_not_read_is_not_kept(self) -> None:
-        channel = Channel(10, 0, 0.0)
+        channel = Channel(10, 0, 0.0, NOW)
         quick, slow = channel.join(), channel.join()
         channel.put([event(1)], 0.0)
         channel.read(quick)
@@ -146,7 +146,7 @@ class TestChannel:
         assert channel.unread
 
     def test_a_slow_client_is_told_how_many_it_missed_and_of_which_jobs(self) -> None:
-        channel = Channel(2, 3, 0.0)
+        channel = Channel(2, 3, 0.0, NOW)
         slow, quick = channel.join(), channel.join()
         channel.put([event(7, "a"), event(1, "b"), event(8, "a")], 0.0)
         assert read(channel.read(quick)) == (1, [1, 8])
@@ -157,7 +157,7 @@ class TestChannel:
         assert news.first_missed == {"a": 7, "b": 1}
 
     def test_of_too_many_it_is_not_known(self) -> None:
-        channel = Channel(1, 2, 0.0)
+        channel = Channel(1, 2, 0.0, NOW)
         slow = channel.join()
         channel.put([event(seq) for seq in range(1, 6)], 0.0)
         news = channel.read(slow)
@@ -166,20 +166,20 @@ class TestChannel:
         assert news.first_missed is None
 
     def test_of_telemetry_the_newest_waits_behind_the_events(self) -> None:
-        channel = Channel(1, 0, 0.0)
+        channel = Channel(1, 0, 0.0, NOW)
         client = channel.join()
         channel.put([telemetry("t1"), telemetry("t2"), event(1), telemetry("t1")], 0.0)
         assert read(channel.read(client)) == (0, [1, "t1", "t2"])
         assert channel.read(client) is None
 
     def test_an_event_outdates_the_telemetry_of_its_task(self) -> None:
-        channel = Channel(1, 0, 0.0)
+        channel = Channel(1, 0, 0.0, NOW)
         client = channel.join()
         channel.put([telemetry("t1"), telemetry("t2"), event(1, outdates="t1")], 0.0)
         assert read(channel.read(client)) == (0, [1, "t2"])
 
     async def test_all_who_wait_are_woken(self) -> None:
-        channel = Channel(5, 0, 0.0)
+        channel = Channel(5, 0, 0.0, NOW)
         clients = [channel.join() for _ in range(3)]
         waiting = [asyncio.create_task(channel.changed()) for _ in clients]
         await asyncio.sleep(0)
@@ -189,7 +189,7 @@ class TestChannel:
 
     @pytest.mark.parametrize("size", [1, 3, 64])
     def test_readers_of_any_pace_get_all_or_are_told(self, size: int) -> None:
-        channel = Channel(size, 1000, 0.0)
+        channel = Channel(size, 1000, 0.0, NOW)
         paces = (1, 2, 5, 17)
         clients = [channel.join() for _ in paces]
         seen: list[list[int]] = [[] for _ in paces]

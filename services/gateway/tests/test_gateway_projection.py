@@ -237,7 +237,8 @@ class TestEnds:
         (cancelled,) = log.add("job.cancelled", "cancelled")
         assert (cancelled.event, cancelled.data["status"]) == ("job.cancelled", "cancelled")
         assert cancelled.data["message"] == "Job cancelled by user request"
-        (deleted,) = log.add("job.deleted", "cancelled")
+        (deleted,) = log.add("job.deleted", "deleted", cause="retention", was="cancelled")
+        assert (deleted.data["status"], deleted.data["cause"]) == ("deleted", "retention")
         assert (deleted.event, deleted.data["type"], deleted.id) == ("job.deleted", "job.deleted", "j:3")
 
 

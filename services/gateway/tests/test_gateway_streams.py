@@ -37,14 +37,16 @@ class Rig:
     def __init__(self, queue_size: int = 100, heartbeat_seconds: float = 5.0) -> None:
         self.clock = ManualClock()
         self.jobs = MemoryJobStore(self.clock)
-        self.hub = LiveEvents(queue_size=queue_size, max_streams=2, heartbeat_seconds=heartbeat_seconds)
+        self.hub = LiveEvents(
+            self.clock, queue_size=queue_size, max_streams=2, heartbeat_seconds=heartbeat_seconds
+        )
         self.service = StreamService(self.hub, self.jobs, self.clock, overlap_seconds=5.0)
         self.stack = AsyncExitStack()
         self.away = False
         self.refused = 0
 
     async def __aenter__(self) -> Self:
-        await self.stack.enter_async_context(self.hub.running(self._get, self.clock))
+        await self.stack.enter_async_context(self.hub.running(self))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -82,11 +84,18 @@ class Rig:
         for seq in seqs:
             await self.hub.handle(message(name, seq))
 
-    async def _get(self, job_id: str) -> JobDocument | None:
+    async def with_tombstone(self, job_id: str) -> JobDocument | None:
+        self._ask()
+        return await self.jobs.with_tombstone(job_id)
+
+    async def changed_since(self, tenant: str, since: datetime, limit: int) -> list[JobDocument]:
+        self._ask()
+        return await self.jobs.changed_since(tenant, since, limit)
+
+    def _ask(self) -> None:
         if self.away:
             self.refused += 1
             raise DatabaseUnavailableError("away")
-        return await self.jobs.with_tombstone(job_id)
 
     async def read(self) -> None:
         """Waits until the hub has read what documents it wanted."""
@@ -421,6 +430,37 @@ class TestEnds:
         await rig.hub.handle(message("j", 3, "job.deleted"))
         async with asyncio.timeout(5):
             assert [frame.event async for frame in frames] == ["job.submitted", "task.started", "job.deleted"]
+
+    async def test_one_that_hears_all_jobs_is_told_after_silence_what_kafka_never_did(self) -> None:
+        async with Rig(heartbeat_seconds=0.02) as rig:
+            await rig.add(job(rig.clock, "old", events=2))
+            rig.clock.advance(60)
+            frames = await rig.open()
+            rig.clock.advance(1)
+            await rig.grow("old")
+            await rig.add(job(rig.clock, "new"))
+            await rig.add(job(rig.clock, "theirs", tenant="another"))
+            told: list[str | None] = []
+            async with asyncio.timeout(5):
+                while len(told) < 2:
+                    told += [frame.id for frame in [await anext(frames)] if frame.id]
+            assert sorted(str(one) for one in told) == ["new:1", "old:3"]
+            await rig.hear("old", 3)
+            await rig.hear("new", 1, 2)
+            async with asyncio.timeout(5):
+                while (frame := await anext(frames)).id is None:
+                    pass
+            assert frame.id == "new:2"
+
+    async def test_a_job_first_heard_late_is_told_from_where_the_client_began(self, rig: Rig) -> None:
+        await rig.add(job(rig.clock, "j"))
+        rig.clock.advance(60)
+        frames = await rig.open()
+        rig.clock.advance(1)
+        for _ in range(3):
+            await rig.grow("j")
+        await rig.hear("j", 4)  # and 2 and 3 never came
+        assert await ids(frames, 3) == ["j:2", "j:3", "j:4"]
 
     async def test_a_deletion_that_kafka_never_told_is_noticed(self) -> None:
         async with Rig(heartbeat_seconds=0.02) as rig:

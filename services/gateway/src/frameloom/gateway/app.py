@@ -164,6 +164,7 @@ async def main(shutdown: Shutdown) -> None:
     own = settings.gateway
     async with AsyncExitStack() as stack:
         hub = LiveEvents(
+            SystemClock(),
             queue_size=own.stream_queue,
             max_streams=own.max_streams,
             heartbeat_seconds=own.heartbeat_seconds,
@@ -173,7 +174,7 @@ async def main(shutdown: Shutdown) -> None:
         ports = await _ports(stack, settings, kafka, hub)
         hear = partial(_hear, hub, ports.tally)
         kafka.consume(Consumption(name="live-events", topics=feed, handler=hear, group=None))
-        await stack.enter_async_context(hub.running(ports.jobs.with_tombstone, ports.clock))
+        await stack.enter_async_context(hub.running(ports.jobs))
         await stack.enter_async_context(kafka.running())
         await stack.enter_async_context(ports.tally.running())
         await stack.enter_async_context(ports.relay.running())

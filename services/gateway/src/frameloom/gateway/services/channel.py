@@ -11,6 +11,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 
 from frameloom.gateway.services.entries import Entry
@@ -46,13 +47,17 @@ class Channel:
         size: Most events that wait for the slowest client.
         remembered: Of so many further events it is known of which job they were.
         now: By the loop's clock.
+        since: The time.
 
     Attributes:
         spoke_at: When something was put in last, by the loop's clock.
+        since: Since when it has clients.
+        checked: Up to when the documents were looked through for what nobody told.
     """
 
-    def __init__(self, size: int, remembered: int, now: float) -> None:
+    def __init__(self, size: int, remembered: int, now: float, since: datetime) -> None:
         self.spoke_at = now
+        self.since = self.checked = since
         self._size = size
         self._events: deque[Entry] = deque()
         self._gone: deque[tuple[str, int]] = deque(maxlen=remembered)

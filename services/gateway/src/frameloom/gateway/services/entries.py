@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from frameloom.common.documents import JobDocument
+from frameloom.common.documents import JobDocument, JobStatus
 from frameloom.common.events import JobEventMessage, TaskProgressed
 from frameloom.gateway.services.frames import Format, Frame, heartbeat
 from frameloom.gateway.services.projection import (
@@ -123,16 +123,21 @@ def entries_of(job: JobDocument, after: int = 0) -> Iterator[Entry]:
 class JobOrder:
     """One job, as far as it was told.
 
+    Args:
+        job_id: The job.
+        since: What happened later is news, whether it was heard or not; None: only what was heard is.
+
     Attributes:
         view: Of the log up to the last event told; None until the document was read, or the job was heard of
             from its first event on.
         behind: The document must be read to go on: call :meth:`learn` with it.
     """
 
-    def __init__(self, job_id: str) -> None:
+    def __init__(self, job_id: str, since: datetime | None = None) -> None:
         self.view: JobView | None = None
         self.behind = False
         self._job_id = job_id
+        self._since = since
         self._first: int | None = None
         self._held: dict[int, JobEventMessage] = {}
         self._gone = False
@@ -177,8 +182,9 @@ class JobOrder:
         if self.view is None:
             view, first = JobView(job.id), self._first or job.seq + 1
             for event in job.events:
-                if event.seq < first:
-                    view = fold(view, event)
+                if event.seq >= first or (self._since is not None and event.time > self._since):
+                    break
+                view = fold(view, event)
             self.view = view
         told = [self._tell(event) for event in job.events if event.seq > self.view.seq]
         told += self._next_ones()
@@ -200,7 +206,7 @@ class JobOrder:
                 tenant="",
                 seq=self.view.seq + 1,
                 type=DELETED,
-                status=self.view.status,
+                status=JobStatus.DELETED,
             )
             # Its own event was lost, with its number: nobody can go on after this one.
             told.append(self._tell(event).unnumbered())

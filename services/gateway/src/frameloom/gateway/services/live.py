@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TypeVar
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -30,25 +31,48 @@ _READS_AT_ONCE = 8
 _AGAIN_SECONDS = 1.0
 _LONGEST_BEAT_SECONDS = 1.0
 _BEATS = 4
+_PAGE = 200
+_OVERLAP = timedelta(seconds=10)
 log = structlog.get_logger(__name__)
-ReadJob = Callable[[str], Awaitable[JobDocument | None]]
-
-
 P = TypeVar("P", bound=Presence)
+Place = tuple[str, str | None]
+"""A tenant, and one of its jobs; None: all of them."""
+
+
+class Documents(Protocol):
+    """What is read of the jobs."""
+
+    async def with_tombstone(self, job_id: str) -> JobDocument | None:
+        """The job, or what is left of a deleted one until it is purged."""
+        ...
+
+    async def changed_since(self, tenant: str, since: datetime, limit: int) -> list[JobDocument]:
+        """A tenant's jobs that changed at or after this time, oldest change first."""
+        ...
 
 
 class LiveEvents:
-    """Hands each event to the channels of its job and its tenant."""
+    """Hands each event to the channels of its job and its tenant.
 
-    def __init__(self, *, queue_size: int, max_streams: int, heartbeat_seconds: float = 15.0) -> None:
+    Args:
+        clock: Tells the time.
+        queue_size: Most events that wait for a slow client.
+        max_streams: Most clients at once.
+        heartbeat_seconds: The longest silence.
+    """
+
+    def __init__(
+        self, clock: Clock, *, queue_size: int, max_streams: int, heartbeat_seconds: float = 15.0
+    ) -> None:
+        self._clock = clock
         self._queue_size = queue_size
         self._max_streams = max_streams
         self._heartbeat_seconds = heartbeat_seconds
-        self._channels: dict[tuple[str, str | None], Channel] = {}
+        self._channels: dict[Place, Channel] = {}
         self._orders: OrderedDict[tuple[str, str], JobOrder] = OrderedDict()
         self._present: set[Presence] = set()
         self._load = 0
-        self._wanted: dict[tuple[str, str], None] = {}
+        self._wanted: dict[Place, None] = {}
         self._wake = asyncio.Event()
         self._closed = False
 
@@ -106,7 +130,8 @@ class LiveEvents:
         channel = self._channels.get(place)
         if channel is None:
             remembered = _REMEMBERED_EVENTS if job_id is None else 0
-            channel = self._channels[place] = Channel(self._queue_size, remembered, _now())
+            channel = Channel(self._queue_size, remembered, _now(), self._clock.now())
+            self._channels[place] = channel
         subscription = Subscription(channel, key_id)
         try:
             with self._counted(subscription, weight), within_connection(within):
@@ -135,11 +160,11 @@ class LiveEvents:
                 one.close(End.REVOKED)
 
     @asynccontextmanager
-    async def running(self, read: ReadJob, clock: Clock) -> AsyncIterator[None]:
+    async def running(self, jobs: Documents) -> AsyncIterator[None]:
         """Reads documents where order needs them, and beats in silences."""
         async with (
-            in_background(self._catch_up(read, clock), "live-documents"),
-            in_background(self._beat(clock), "live-heartbeats"),
+            in_background(self._catch_up(jobs), "live-documents"),
+            in_background(self._beat(), "live-heartbeats"),
         ):
             yield
 
@@ -161,7 +186,8 @@ class LiveEvents:
     def _order(self, job: tuple[str, str]) -> JobOrder:
         order = self._orders.get(job)
         if order is None:
-            order = self._orders[job] = JobOrder(job[1])
+            of_all = self._channels.get((job[0], None))
+            order = self._orders[job] = JobOrder(job[1], of_all.since if of_all is not None else None)
         self._orders.move_to_end(job)
         if len(self._orders) > _REMEMBERED_JOBS:
             # Jobs with clients of their own stay: there are never more of them than streams.
@@ -177,8 +203,8 @@ class LiveEvents:
             if (channel := self._channels.get(place)) is not None:
                 channel.put(entries, _now())
 
-    def _want(self, job: tuple[str, str]) -> None:
-        self._wanted[job] = None
+    def _want(self, place: Place) -> None:
+        self._wanted[place] = None
         self._wake.set()
 
     def _forget(self, tenant: str, job_id: str | None) -> None:
@@ -190,38 +216,58 @@ class LiveEvents:
         for place in [p for p in self._orders if p[0] == tenant and p not in self._channels]:
             del self._orders[place]
 
-    async def _catch_up(self, read: ReadJob, clock: Clock) -> None:
+    async def _catch_up(self, jobs: Documents) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            jobs = [job for job in self._wanted if self._heard(job)]
+            wanted = list(self._wanted)
             self._wanted.clear()
-            for first in range(0, len(jobs), _READS_AT_ONCE):
-                group = jobs[first : first + _READS_AT_ONCE]
-                ends = await asyncio.gather(*(self._read(job, read, clock) for job in group))
-                if not all(ends):
+            for first in range(0, len(wanted), _READS_AT_ONCE):
+                group = wanted[first : first + _READS_AT_ONCE]
+                if not all(await asyncio.gather(*(self._read(place, jobs) for place in group))):
                     await asyncio.sleep(_AGAIN_SECONDS)
 
-    async def _read(self, job: tuple[str, str], read: ReadJob, clock: Clock) -> bool:
-        """Reads one document; whether that could be done. If not, it is wanted still."""
-        waits = self._order(job).waits
+    async def _read(self, place: Place, jobs: Documents) -> bool:
+        """Reads what is wanted of the documents; whether that could be done. If not, it is wanted still."""
+        tenant, job_id = place
         try:
-            document = await read(job[1])
+            if job_id is None:
+                await self._read_changed(tenant, jobs)
+            elif self._heard((tenant, job_id)):
+                await self._read_job((tenant, job_id), jobs)
         except TransientError as error:
-            log.warning("events wait for a document", job_id=job[1], reason=str(error))
-            self._want(job)
+            log.warning("events wait for the documents", job_id=job_id, reason=str(error))
+            self._want(place)
             return False
-        if self._heard(job):
-            order = self._order(job)
-            mine = document is not None and document.tenant == job[0]
-            if mine and document is not None:
-                self._put(job, order.learn(document, waited_for=waits))
-            else:
-                self._put(job, order.missing(clock.now()))
         return True
 
-    async def _beat(self, clock: Clock) -> None:
-        """One timer for all silences. After one, the document has the last word: an event may be lost."""
+    async def _read_job(self, job: tuple[str, str], jobs: Documents) -> None:
+        waits = self._order(job).waits
+        document = await jobs.with_tombstone(job[1])
+        if not self._heard(job):
+            return
+        order = self._order(job)
+        if document is not None and document.tenant == job[0]:
+            self._put(job, order.learn(document, waited_for=waits))
+        else:
+            self._put(job, order.missing(self._clock.now()))
+
+    async def _read_changed(self, tenant: str, jobs: Documents) -> None:
+        """Looks for events of a tenant's jobs that Kafka never brought."""
+        channel, now = self._channels.get((tenant, None)), self._clock.now()
+        if channel is None:
+            return
+        page = await jobs.changed_since(tenant, channel.checked - _OVERLAP, _PAGE)
+        for job in page:
+            self.learn(job)
+        if len(page) == _PAGE and page[-1].updated_at > channel.checked:
+            channel.checked = page[-1].updated_at
+            self._want((tenant, None))
+        else:
+            channel.checked = now
+
+    async def _beat(self) -> None:
+        """One timer for all silences. After one, the documents have the last word: an event may be lost."""
         while True:
             await asyncio.sleep(min(_LONGEST_BEAT_SECONDS, self._heartbeat_seconds / _BEATS))
             now = _now()
@@ -230,11 +276,10 @@ class LiveEvents:
                 for place, channel in self._channels.items()
                 if now - channel.spoke_at >= self._heartbeat_seconds
             ]
-            beat = [pulse(clock.now())]
-            for (tenant, job_id), channel in silent:
+            beat = [pulse(self._clock.now())]
+            for place, channel in silent:
                 channel.put(beat, now)
-                if job_id is not None:
-                    self._want((tenant, job_id))
+                self._want(place)
 
 
 def _now() -> float:

@@ -150,7 +150,8 @@ def _viewer_bodies(before: JobView, after: JobView, event: LogEvent) -> list[tup
             message = event.data.get("error_message") or "Job cancelled by user request"
             return [("job.cancelled", {**_update(after, at, "job.cancelled"), "message": message})]
         case "job.deleted":
-            return [("job.deleted", _update(after, at, "job.deleted"))]
+            cause = event.data.get("cause")
+            return [("job.deleted", {**_update(after, at, "job.deleted"), "cause": cause})]
         case _ if event.type.startswith("task."):
             bodies = [("job.log", _log(event, after.job_id, at))]
             if (before.status, before.progress) != (after.status, after.progress):
