@@ -34,6 +34,7 @@ from frameloom.gateway.settings import (
     FileSettings,
     GatewaySettings,
     LimitSettings,
+    ResumableSettings,
     UploadSettings,
     ViewerSettings,
 )
@@ -59,6 +60,7 @@ CLASSES: tuple[type[BaseSettings], ...] = (
     FileSettings,
     UploadSettings,
     DiagnosticsSettings,
+    ResumableSettings,
     SchedulerSettings,
     WorkerSettings,
     ModelSettings,

@@ -15,7 +15,13 @@ from typing import Any
 
 import pytest
 
-from frameloom.common.adapters.mongo import MongoFleetStore, MongoJobStore, MongoKeyStore, MongoTaskStore
+from frameloom.common.adapters.mongo import (
+    MongoFleetStore,
+    MongoJobStore,
+    MongoKeyStore,
+    MongoTaskStore,
+    MongoUploadStore,
+)
 from frameloom.common.documents import (
     Attempt,
     Failure,
@@ -182,7 +188,8 @@ class Recorder:
 
 async def test_collections_and_indexes_are_those_of_the_adapters() -> None:
     recorder = Recorder()
-    for make in (MongoJobStore, MongoTaskStore, MongoKeyStore, lambda mongo: MongoFleetStore(mongo, 1.0)):
+    stores = (MongoJobStore, MongoTaskStore, MongoKeyStore, MongoUploadStore)
+    for make in (*stores, lambda mongo: MongoFleetStore(mongo, 1.0)):
         await make(recorder).create_indexes()
     told = {coded(row[0])[0]: coded(row[3]) for row in table(page("architecture.md"), "indexes")}
     assert told == recorder.asked

@@ -21,11 +21,12 @@ from frameloom.common.adapters.memory import (
     MemoryFleetStore,
     MemoryJobStore,
     MemoryKeyStore,
-    MemoryObjectStore,
     MemoryPublisher,
     MemorySecretStore,
     MemoryTaskStore,
+    MemoryUploadStore,
 )
+from frameloom.common.adapters.memory.parts import MemoryPartedStore
 from frameloom.common.clock import ManualClock
 from frameloom.common.documents import (
     LISTED,
@@ -59,6 +60,7 @@ from frameloom.gateway.settings import (
     FileSettings,
     GatewaySettings,
     LimitSettings,
+    ResumableSettings,
     Settings,
     UploadSettings,
     ViewerSettings,
@@ -165,6 +167,9 @@ class Gateway:
     """Whether this process looks at its host and announces itself, as in production."""
     auth: AuthSettings = field(default_factory=lambda: AuthSettings(secret=SECRET, initial_key=KEY))
     files: FileSettings = field(default_factory=FileSettings)
+    resumable: ResumableSettings = field(
+        default_factory=lambda: ResumableSettings.model_construct(part_bytes=1000, direct_part_bytes=1000)
+    )
 
     def __post_init__(self) -> None:
         self.jobs = HeardJobStore(self.clock)
@@ -173,7 +178,8 @@ class Gateway:
         self.fleet = MemoryFleetStore(self.clock, 10.0)
         self.keys = MemoryKeyStore(self.clock)
         self.secrets = MemorySecretStore()
-        self.objects = MemoryObjectStore()
+        self.objects = MemoryPartedStore(least_part_bytes=1000)
+        self.unfinished = MemoryUploadStore(self.clock)
         self.published = MemoryPublisher()
         self.hub = LiveEvents(
             self.clock,
@@ -205,6 +211,7 @@ class Gateway:
             secrets=self.secrets,
             objects=self.objects,
             uploads=self.objects,
+            unfinished=self.unfinished,
             relay=relay,
             hub=self.hub,
             tally=self.tally,
@@ -226,6 +233,7 @@ class Gateway:
             files=self.files,
             uploads=self.uploads,
             diagnostics=self.diagnostics,
+            resumable=self.resumable,
         )
         self.access = await Access.opened(settings, self.keys, self.secrets, self.clock)
         self.app = application(settings, ports, self.access)

@@ -99,6 +99,18 @@ class ObjectChangedError(ConflictError):
         )
 
 
+class PartsLostError(ConflictError):
+    """The object store knows of no such upload in parts: joined, dropped, or given up by the store."""
+
+    code = "PARTS_LOST"
+
+
+class PartsMismatchError(ConflictError):
+    """The parts are not those that the object store has, or one of them is too small."""
+
+    code = "PARTS_MISMATCH"
+
+
 class PoisonMessageError(FrameloomError):
     """A message that can not be read: wrong bytes, unknown type or version."""
 

@@ -10,6 +10,8 @@ QUARANTINE = "quarantine/"
 """Prefix of everything that nobody has examined yet. What stays here is left over."""
 MEDIA = "media/"
 """Prefix of what has been examined."""
+UPLOADS = "uploads/"
+"""Prefix of what comes over several requests, or straight from clients. A document knows of each."""
 
 
 def quarantined(job_id: str) -> str:
@@ -25,3 +27,18 @@ def quarantine_of(job_id: str) -> str:
 def media(job_id: str) -> str:
     """Key of a job's media."""
     return f"{MEDIA}{job_id}/source"
+
+
+def upload_of(upload_id: str) -> str:
+    """Prefix of everything that lies in the bucket for an upload that comes in parts."""
+    return f"{UPLOADS}{upload_id}/"
+
+
+def uploaded(upload_id: str) -> str:
+    """Key of such an upload as a whole."""
+    return f"{upload_of(upload_id)}source"
+
+
+def piece(upload_id: str, name: str) -> str:
+    """Key of a piece of it that is too small to be a part."""
+    return f"{upload_of(upload_id)}pieces/{name}"

@@ -22,8 +22,10 @@ from frameloom.common.adapters.mongo import (
     MongoKeyStore,
     MongoSecretStore,
     MongoTaskStore,
+    MongoUploadStore,
 )
 from frameloom.common.adapters.s3 import S3ObjectStore
+from frameloom.common.adapters.s3_parts import S3PartedStore
 from frameloom.common.clock import Clock, SystemClock
 from frameloom.common.documents import Liveness, Service
 from frameloom.common.errors import BrokerUnavailableError
@@ -31,7 +33,15 @@ from frameloom.common.events import Event
 from frameloom.common.host import versions_of
 from frameloom.common.ports.database import Database
 from frameloom.common.ports.objects import ObjectStore
-from frameloom.common.ports.stores import FleetStore, JobStore, KeyStore, SecretStore, TaskStore
+from frameloom.common.ports.parts import PartedStore
+from frameloom.common.ports.stores import (
+    FleetStore,
+    JobStore,
+    KeyStore,
+    SecretStore,
+    TaskStore,
+    UploadStore,
+)
 from frameloom.common.relay import JobRelay
 from frameloom.common.service import Announcer, Shutdown
 from frameloom.common.settings import FleetSettings, KafkaSettings, MongoSettings, S3Settings, load
@@ -45,6 +55,7 @@ from frameloom.gateway.handlers.keys import KeyHandlers
 from frameloom.gateway.handlers.pipelines import PipelineHandlers
 from frameloom.gateway.handlers.results import ResultHandlers
 from frameloom.gateway.handlers.system import SystemHandlers
+from frameloom.gateway.handlers.uploads import UploadHandlers
 from frameloom.gateway.handlers.validation import ValidationHandlers
 from frameloom.gateway.handlers.viewer import ViewerHandlers
 from frameloom.gateway.http.audit import Audit
@@ -65,6 +76,7 @@ from frameloom.gateway.services.artifacts import ArtifactService
 from frameloom.gateway.services.catalogue import Catalogue
 from frameloom.gateway.services.debug import DebugService
 from frameloom.gateway.services.files import FileStore
+from frameloom.gateway.services.finishing import UploadKeeper
 from frameloom.gateway.services.gate import MediaGate, UploadLimits
 from frameloom.gateway.services.health import HealthService
 from frameloom.gateway.services.jobs import JobService
@@ -79,12 +91,15 @@ from frameloom.gateway.services.results import ResultService
 from frameloom.gateway.services.streams import StreamService
 from frameloom.gateway.services.submission import SubmissionService
 from frameloom.gateway.services.tally import Tally
+from frameloom.gateway.services.uploads import UploadService
 from frameloom.gateway.services.validation import ValidationService
 from frameloom.gateway.services.viewer import ViewerService
 from frameloom.gateway.services.watch import Probe, Watch, Watched
 from frameloom.gateway.settings import Settings, UploadSettings
 
 log = structlog.get_logger(__name__)
+UPLOAD_KEEPER = web.AppKey("upload_keeper", UploadKeeper)
+"""To be run beside the application."""
 _DESCRIPTION = (
     "Turns video and audio into annotations. Speaks the VideoAnnotator v1 API: post a file to "
     "`/api/v1/jobs/`, follow it at `/api/v1/events/stream`, and fetch the files that its results name."
@@ -98,6 +113,7 @@ class Ports:
     Attributes:
         uploads: The object store again, with threads of its own: slow uploads must not hold up downloads.
         prober: Looks into uploads.
+        unfinished: Uploads that come in parts.
         tally: Knows how many jobs there are; hears the same events as the hub.
         recorder: Keeps the books of requests.
         announcer: Tells the fleet of this process.
@@ -110,7 +126,8 @@ class Ports:
     keys: KeyStore
     secrets: SecretStore
     objects: ObjectStore
-    uploads: ObjectStore
+    uploads: PartedStore
+    unfinished: UploadStore
     relay: JobRelay
     hub: LiveEvents
     tally: Tally
@@ -128,7 +145,8 @@ def application(settings: Settings, ports: Ports, access: Access) -> web.Applica
     Raises:
         ConfigurationError: The viewer's folder holds none.
     """
-    table = operations(_handlers(settings, ports, access))
+    handlers, keeper = _handlers(settings, ports, access)
+    table = operations(handlers)
     own = settings.gateway
     app = build(
         table,
@@ -145,6 +163,8 @@ def application(settings: Settings, ports: Ports, access: Access) -> web.Applica
     )
     add_docs(app, document(table, title="Frameloom API", version=__version__, description=_DESCRIPTION))
     add_viewer(app, None if settings.viewer.dir is None else ViewerCopy(settings.viewer.dir))
+
+    app[UPLOAD_KEEPER] = keeper
 
     async def end_streams(_: web.Application) -> None:
         ports.hub.close()
@@ -184,6 +204,7 @@ async def main(shutdown: Shutdown) -> None:
         await stack.enter_async_context(watch.running())
         allow_descriptors(own.max_streams)
         app = application(settings, ports, access)
+        await stack.enter_async_context(app[UPLOAD_KEEPER].running())
         runner = await listening(app, own.host, own.port)
         stack.push_async_callback(runner.cleanup)
         await stack.enter_async_context(ports.announcer.running())
@@ -193,7 +214,7 @@ async def main(shutdown: Shutdown) -> None:
         await drain(runner, app, hub.close, own.shutdown_grace_seconds)
 
 
-def _handlers(settings: Settings, ports: Ports, access: Access) -> Handlers:
+def _handlers(settings: Settings, ports: Ports, access: Access) -> tuple[Handlers, UploadKeeper]:
     own = settings.gateway
     quotas = Quotas(ports.jobs, access.ring, settings.limits)
     jobs = JobService(ports.jobs, ports.tally, quotas, ports.relay, ports.clock)
@@ -207,18 +228,30 @@ def _handlers(settings: Settings, ports: Ports, access: Access) -> Handlers:
         held_bytes=settings.uploads.held_bytes,
     )
     streams = StreamService(ports.hub, ports.jobs, ports.clock, overlap_seconds=own.replay_overlap_seconds)
+    gate = MediaGate(ports.uploads, ports.prober, limits)
     submissions = SubmissionService(
         ports.jobs,
         ports.tally,
-        MediaGate(ports.uploads, ports.prober, limits),
+        gate,
         validation,
         ports.relay,
         ports.clock,
         quotas,
     )
+    uploads = UploadService(
+        ports.unfinished,
+        ports.jobs,
+        ports.uploads,
+        gate,
+        submissions,
+        quotas,
+        ports.clock,
+        settings.resumable,
+        own.max_upload_bytes,
+    )
     store = FileStore(ports.objects, settings.files)
     watch = _watch(settings, ports)
-    return Handlers(
+    handlers = Handlers(
         jobs=JobHandlers(jobs, submissions),
         results=ResultHandlers(ResultService(jobs, ports.tasks), store),
         files=FileHandlers(ArtifactService(jobs, ports.objects), store),
@@ -235,7 +268,9 @@ def _handlers(settings: Settings, ports: Ports, access: Access) -> Handlers:
         keys=KeyHandlers(access.keys),
         viewer=ViewerHandlers(ViewerService(access.tokens, access.keys, ports.clock, settings.viewer)),
         debug=_debug(settings, ports, access, watch),
+        uploads=UploadHandlers(uploads, own.body_idle_timeout_seconds),
     )
+    return handlers, uploads.keeper
 
 
 def _debug(settings: Settings, ports: Ports, access: Access, watch: Watch) -> DebugHandlers | None:
@@ -270,11 +305,12 @@ async def _ports(stack: AsyncExitStack, settings: Settings, kafka: Kafka, hub: L
     mongo = await stack.enter_async_context(Mongo.connected(load(MongoSettings)))
     objects = await stack.enter_async_context(S3ObjectStore.connected(s3))
     uploading = s3.model_copy(update={"threads": own.max_concurrent_uploads})
-    uploads = await stack.enter_async_context(S3ObjectStore.connected(uploading))
+    uploads = await stack.enter_async_context(S3PartedStore.connected(uploading))
     jobs, tasks, keys = MongoJobStore(mongo), MongoTaskStore(mongo), MongoKeyStore(mongo)
     clock = SystemClock()
     fleet = MongoFleetStore(mongo, fleet_settings.live_within_seconds)
-    for store in (jobs, tasks, fleet, keys):
+    unfinished = MongoUploadStore(mongo)
+    for store in (jobs, tasks, fleet, keys, unfinished):
         await store.create_indexes()
 
     async def broker_answers() -> None:
@@ -299,6 +335,7 @@ async def _ports(stack: AsyncExitStack, settings: Settings, kafka: Kafka, hub: L
         secrets=MongoSecretStore(mongo),
         objects=objects,
         uploads=uploads,
+        unfinished=unfinished,
         relay=JobRelay(jobs, kafka, kafka.topics.events),
         hub=hub,
         tally=Tally(jobs, clock),

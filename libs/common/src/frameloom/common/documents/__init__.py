@@ -1,4 +1,4 @@
-"""The documents that MongoDB owns: jobs, tasks, API keys, and the fleet's announcements."""
+"""The documents that MongoDB owns: jobs, tasks, uploads, API keys, and the fleet's announcements."""
 
 from frameloom.common.documents.fleet import FleetMember, Liveness, PipelineOffer, Service
 from frameloom.common.documents.job import LISTED, JobDocument, JobEvent, JobStatus, MediaRef, TaskSummary
@@ -14,6 +14,14 @@ from frameloom.common.documents.task import (
     TaskEvent,
     TaskResult,
     TaskState,
+)
+from frameloom.common.documents.upload import (
+    Refusal,
+    StoredPart,
+    StoredPiece,
+    Upload,
+    UploadState,
+    UploadWay,
 )
 
 __all__ = [
@@ -33,10 +41,16 @@ __all__ = [
     "MediaRef",
     "Outcome",
     "PipelineOffer",
+    "Refusal",
     "Service",
+    "StoredPart",
+    "StoredPiece",
     "TaskDocument",
     "TaskEvent",
     "TaskResult",
     "TaskState",
     "TaskSummary",
+    "Upload",
+    "UploadState",
+    "UploadWay",
 ]

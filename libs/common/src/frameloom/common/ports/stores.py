@@ -14,6 +14,7 @@ from frameloom.common.documents import (
     JobStatus,
     PipelineOffer,
     TaskDocument,
+    Upload,
 )
 from frameloom.common.documents.task import TaskState
 from frameloom.common.machines.transition import Change
@@ -275,4 +276,46 @@ class SecretStore(Protocol):
 
     async def get(self, name: str) -> str | None:
         """What stands there."""
+        ...
+
+
+class OpenUploads(NamedTuple):
+    """Uploads that are neither a job yet nor refused."""
+
+    number: int
+    length_bytes: int
+
+
+class UploadStore(Protocol):
+    """Uploads that come in parts."""
+
+    async def insert(self, upload: Upload) -> None:
+        """Stores a new upload, durably."""
+        ...
+
+    async def get(self, upload_id: str) -> Upload | None:
+        """The upload, or None."""
+        ...
+
+    async def apply(self, change: Change[Upload]) -> Upload | None:
+        """Writes a change if the upload is still as it was and the guard holds. None: it did not."""
+        ...
+
+    async def delete(self, upload_id: str) -> None:
+        """Forgets an upload; one that is not there counts as forgotten."""
+        ...
+
+    async def open_of(self, account: str | None, tenant: str) -> OpenUploads:
+        """How many uploads of a key's account are not over, and the bytes that they declared.
+
+        None: those that a tenant began without a key.
+        """
+        ...
+
+    async def left_unexamined(self, limit: int) -> list[Upload]:
+        """Uploads whose bytes are all there and which nobody examines: nobody has a lease on them."""
+        ...
+
+    async def expired(self, now: datetime, limit: int) -> list[Upload]:
+        """Uploads whose time is over."""
         ...

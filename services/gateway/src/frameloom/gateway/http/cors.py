@@ -10,7 +10,9 @@ from aiohttp.typedefs import Handler, Middleware
 _METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 _EXPOSED = (
     "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Location, Retry-After, "
-    "WWW-Authenticate, X-Request-ID, "
+    "WWW-Authenticate, X-Request-ID, X-Job-Id, "
+    "Tus-Resumable, Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm, "
+    "Upload-Offset, Upload-Length, Upload-Metadata, Upload-Expires, "
     "RateLimit, RateLimit-Policy, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
 )
 _MAX_AGE_SECONDS = 600

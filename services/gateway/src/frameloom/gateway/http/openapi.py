@@ -50,6 +50,7 @@ _ELSEWHERE: Json = {
 _ALWAYS: tuple[type[FrameloomError], ...] = (TransientError, FrameloomError)
 _SECURITY_SCHEMES: Json = {"HTTPBearer": {"type": "http", "scheme": "bearer"}}
 _BINARY: Json = {"*/*": {"schema": {}}}  # the type of each file is its own: JSON files are parsed by clients
+_BYTES: Json = {"type": "string", "format": "binary"}
 
 
 def document(operations: Sequence[Operation], *, title: str, version: str, description: str) -> Json:
@@ -99,6 +100,8 @@ def _operation(operation: Operation, parameters: list[Parameter]) -> Json:
             kind = "multipart/form-data" if parameter.source is Source.FORM else "application/json"
             schema = {"$ref": _REF.format(model=parameter.kind.__name__)}
             shown["requestBody"] = {"required": not parameter.optional, "content": {kind: {"schema": schema}}}
+        if parameter.source is Source.STREAM:
+            shown["requestBody"] = {"content": {parameter.kind: {"schema": _BYTES}}}
     shown["responses"] = _responses(operation, parameters)
     if operation.scope is not None:
         shown["security"] = [{scheme: [] for scheme in _SECURITY_SCHEMES}]

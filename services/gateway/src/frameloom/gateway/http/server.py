@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 
 from frameloom.common.errors import FrameloomError
 from frameloom.gateway.http import audit as auditing
-from frameloom.gateway.http import guard
+from frameloom.gateway.http import guard, tus
 from frameloom.gateway.http.answers import PlainText, error_response, json_response
 from frameloom.gateway.http.audit import OPERATION, SUBJECT, Audit
 from frameloom.gateway.http.cors import Cors
@@ -81,8 +81,9 @@ async def _serve(
     else:
         async with forms.parts(request) as parts:
             result = await operation.handler(**arguments, **{binder.form: parts})
-    if isinstance(made := getattr(result, "id", None), str):
-        request[SUBJECT] = made
+    told = result.headers.get(tus.JOB_ID) if isinstance(result, Answer) else getattr(result, "id", None)
+    if isinstance(told, str):
+        request[SUBJECT] = told
     return await _answer(request, result, status)
 
 
@@ -102,7 +103,7 @@ async def _answer(request: web.Request, result: Any, status: int) -> web.StreamR
     response: web.StreamResponse
     match result:
         case Answer():
-            response = json_response(result.body, result.status)
+            response = _decided(result)
         case FileDownload():
             response = await send_file(request, result)
         case EventStream():
@@ -119,9 +120,16 @@ async def _answer(request: web.Request, result: Any, status: int) -> web.StreamR
     return response
 
 
+def _decided(answer: Answer[Any]) -> web.Response:
+    if answer.body is None:
+        return web.Response(status=answer.status, headers=answer.headers)
+    return json_response(answer.body, answer.status, answer.headers)
+
+
 async def _sign(request: web.Request, response: web.StreamResponse) -> None:
     auditing.named(request, response)
     guard.told(request, response)
+    tus.told(request, response)
     response.headers["Server"] = "frameloom"  # the versions of what is below are nobody's business
 
 

@@ -2,7 +2,8 @@
 
 A handler is a coroutine function; each parameter says by its annotation where it comes from:
 ``FromPath[str]``, ``FromQuery[Model]``, ``FromHeaders[Model]``, ``FromBody[Model]`` (``Model | None`` where
-the body may be left out), ``FromForm`` parts, or the :class:`Caller`. Its return annotation says what is
+the body may be left out), the parts of a form (:class:`FormOf`), the body as a stream (:class:`StreamOf`), or
+the :class:`Caller`. Its return annotation says what is
 answered. The same annotations make the OpenAPI document, so the two can not differ.
 """
 
@@ -10,8 +11,8 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
@@ -21,6 +22,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from frameloom.common.errors import FrameloomError
 from frameloom.gateway.errors import PayloadTooLargeError, RequestInvalidError
+from frameloom.gateway.http.bodies import BodyStream
 from frameloom.gateway.services.caller import Caller, Scope
 from frameloom.gateway.services.tokens import Purpose
 
@@ -36,6 +38,7 @@ class Source(StrEnum):
     HEADER = "header"
     BODY = "body"
     FORM = "form"
+    STREAM = "stream"
     CALLER = "caller"
 
 
@@ -53,11 +56,19 @@ class FormOf:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamOf:
+    """Marks a parameter that takes the body of a request as a stream of bytes, of this media type."""
+
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
-    """A body with a status that the handler decides."""
+    """A body with a status that the handler decides, and headers; a body of None is none at all."""
 
     body: T
     status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Handler = Callable[..., Awaitable[Any]]
@@ -137,6 +148,8 @@ def _parameter(name: str, hint: Any) -> Parameter:
     kind, mark = get_args(hint)[:2]
     if isinstance(mark, FormOf):
         return Parameter(name, Source.FORM, mark.model)
+    if isinstance(mark, StreamOf):
+        return Parameter(name, Source.STREAM, mark.media_type)
     if Source(mark) is Source.BODY and isinstance(kind, UnionType):
         (model,) = (part for part in get_args(kind) if part is not NoneType)
         return Parameter(name, Source.BODY, model, optional=True)
@@ -153,7 +166,7 @@ class Binder:
         self._adapters = {
             p.name: TypeAdapter(p.kind)
             for p in self._parameters
-            if p.source not in {Source.CALLER, Source.FORM}
+            if p.source not in {Source.CALLER, Source.FORM, Source.STREAM}
         }
 
     @property
@@ -182,6 +195,8 @@ class Binder:
         for parameter in self._parameters:
             if parameter.source is Source.CALLER:
                 values[parameter.name] = caller
+            elif parameter.source is Source.STREAM:
+                values[parameter.name] = BodyStream(request)
             elif parameter.source is not Source.FORM:
                 try:
                     values[parameter.name] = await self._one(request, parameter)

@@ -13,6 +13,7 @@ from frameloom.gateway.handlers.keys import KeyHandlers
 from frameloom.gateway.handlers.pipelines import PipelineHandlers
 from frameloom.gateway.handlers.results import ResultHandlers
 from frameloom.gateway.handlers.system import SystemHandlers
+from frameloom.gateway.handlers.uploads import UploadHandlers
 from frameloom.gateway.handlers.validation import ValidationHandlers
 from frameloom.gateway.handlers.viewer import ViewerHandlers
 from frameloom.gateway.http.typed import Operation
@@ -24,6 +25,7 @@ from frameloom.gateway.routes.jobs import job_operations
 from frameloom.gateway.routes.keys import key_operations
 from frameloom.gateway.routes.pipelines import pipeline_operations, validation_operations
 from frameloom.gateway.routes.system import system_operations
+from frameloom.gateway.routes.uploads import upload_operations
 from frameloom.gateway.routes.viewer import viewer_operations
 
 
@@ -44,6 +46,7 @@ class Handlers:
     events: EventHandlers
     system: SystemHandlers
     keys: KeyHandlers
+    uploads: UploadHandlers
     viewer: ViewerHandlers
     debug: DebugHandlers | None = None
 
@@ -60,6 +63,7 @@ def operations(handlers: Handlers) -> list[Operation]:
         *event_operations(handlers.events),
         *system_operations(handlers.system),
         *key_operations(handlers.keys),
+        *upload_operations(handlers.uploads),
         *viewer_operations(handlers.viewer),
         *(debug_operations(handlers.debug) if handlers.debug else ()),
     ]

@@ -70,6 +70,7 @@ class Quarantined:
         head: Its first bytes, as far as they are at hand.
         crc32: Of the whole, as far as it is known.
         stored: Whether it lies in the bucket. A small one waits in memory instead, whole in ``head``.
+        source: Where it lies, if not under its quarantine key: then it stays there, whatever becomes of it.
     """
 
     job_id: str
@@ -79,11 +80,12 @@ class Quarantined:
     head: bytes = b""
     crc32: int | None = None
     stored: bool = True
+    source: str | None = None
 
     @property
     def key(self) -> str:
         """Where it lies."""
-        return layout.quarantined(self.job_id)
+        return self.source or layout.quarantined(self.job_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,14 @@ class MediaGate:
                 stored=stored,
             )
 
+    def recognise(self, head: bytes, filename: str | None) -> None:
+        """Refuses an upload by its first bytes, before the rest of it is sent.
+
+        Raises:
+            FrameloomError: There are none, or they are of no media file.
+        """
+        _known(head[:HEAD_BYTES], filename)
+
     async def admit(self, upload: Quarantined) -> Admitted:
         """Examines an upload and lets it out of quarantine.
 
@@ -190,7 +200,8 @@ class MediaGate:
         )
         if upload.stored:
             await self._objects.copy(upload.key, media.key, content_type, etag=etag)
-            await self._remove(upload.key)
+            if upload.source is None:
+                await self._remove(upload.key)
         else:
             async with self._or_nothing(upload.job_id):
                 await self._objects.put(media.key, upload.head, content_type)

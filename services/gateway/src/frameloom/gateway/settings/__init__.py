@@ -16,6 +16,7 @@ from frameloom.gateway.settings.diagnostics import DiagnosticsSettings
 from frameloom.gateway.settings.files import FileSettings
 from frameloom.gateway.settings.gateway import GatewaySettings
 from frameloom.gateway.settings.limits import LimitSettings
+from frameloom.gateway.settings.resumable import ResumableSettings
 from frameloom.gateway.settings.uploads import UploadSettings
 from frameloom.gateway.settings.viewer import ViewerSettings
 
@@ -25,6 +26,7 @@ __all__ = [
     "FileSettings",
     "GatewaySettings",
     "LimitSettings",
+    "ResumableSettings",
     "Settings",
     "UploadSettings",
     "ViewerSettings",
@@ -42,6 +44,7 @@ class Settings:
     files: FileSettings = field(default_factory=FileSettings)
     uploads: UploadSettings = field(default_factory=UploadSettings)
     diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
+    resumable: ResumableSettings = field(default_factory=ResumableSettings)
 
     @classmethod
     def loaded(cls) -> Self:
@@ -58,6 +61,7 @@ class Settings:
             files=load(FileSettings),
             uploads=load(UploadSettings),
             diagnostics=load(DiagnosticsSettings),
+            resumable=load(ResumableSettings),
         )
 
     def by_subject(self) -> dict[str, BaseSettings]:

@@ -5,6 +5,7 @@ from frameloom.common.adapters.memory.keys import MemoryKeyStore, MemorySecretSt
 from frameloom.common.adapters.memory.objects import MemoryObjectStore
 from frameloom.common.adapters.memory.publisher import MemoryPublisher
 from frameloom.common.adapters.memory.stores import MemoryFleetStore, MemoryJobStore, MemoryTaskStore
+from frameloom.common.adapters.memory.uploads import MemoryUploadStore
 
 __all__ = [
     "MemoryDatabase",
@@ -15,4 +16,5 @@ __all__ = [
     "MemoryPublisher",
     "MemorySecretStore",
     "MemoryTaskStore",
+    "MemoryUploadStore",
 ]

@@ -10,6 +10,7 @@ from frameloom.common.adapters.mongo.fleet import MongoFleetStore
 from frameloom.common.adapters.mongo.jobs import MongoJobStore
 from frameloom.common.adapters.mongo.keys import MongoKeyStore, MongoSecretStore
 from frameloom.common.adapters.mongo.tasks import MongoTaskStore
+from frameloom.common.adapters.mongo.uploads import MongoUploadStore
 
 __all__ = [
     "Mongo",
@@ -19,4 +20,5 @@ __all__ = [
     "MongoKeyStore",
     "MongoSecretStore",
     "MongoTaskStore",
+    "MongoUploadStore",
 ]

@@ -1,0 +1,158 @@
+"""Why an upload that comes in parts can not go on."""
+
+from __future__ import annotations
+
+from frameloom.common.documents.upload import Refusal
+from frameloom.common.errors import ConflictError, FrameloomError, NotFoundError
+from frameloom.gateway.errors.limits import QuotaExceededError
+
+
+class UploadNotFoundError(NotFoundError):
+    """There is no such upload, or it is not the caller's."""
+
+    code = "UPLOAD_NOT_FOUND"
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(
+            f"Upload {upload_id} not found",
+            hint="It may have expired. Begin a new one with POST /api/v1/uploads",
+            detail={"upload_id": upload_id},
+        )
+
+
+class UploadGoneError(FrameloomError):
+    """The upload was refused or has expired; its bytes are gone."""
+
+    code = "UPLOAD_GONE"
+    status = 410
+
+
+class UploadLockedError(FrameloomError):
+    """Another request writes to the upload."""
+
+    code = "UPLOAD_LOCKED"
+    status = 423
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(
+            f"Another request is writing to upload {upload_id}",
+            hint="Ask for the offset with HEAD and go on in a few seconds.",
+            detail={"upload_id": upload_id},
+        )
+
+
+class OffsetMismatchError(ConflictError):
+    """The upload is at another offset."""
+
+    code = "OFFSET_MISMATCH"
+
+    def __init__(self, offset_bytes: int) -> None:
+        super().__init__(
+            f"The upload is at offset {offset_bytes}",
+            hint="Ask for the offset with HEAD, and go on from there.",
+            detail={"offset_bytes": offset_bytes},
+        )
+
+
+class UploadOverflowError(FrameloomError):
+    """More bytes come than were declared."""
+
+    code = "UPLOAD_OVERFLOW"
+    status = 413
+
+    def __init__(self, length_bytes: int) -> None:
+        super().__init__(
+            f"The upload was declared with {length_bytes} bytes; more were sent",
+            hint="Was the file still being written? Begin a new upload with its true length.",
+            detail={"length_bytes": length_bytes},
+        )
+
+
+class ChecksumMismatchError(FrameloomError):
+    """The bytes were changed on their way: nothing of this request was taken."""
+
+    code = "CHECKSUM_MISMATCH"
+    status = 460
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The checksum does not match the bytes that came",
+            hint="Send the same bytes again from this offset.",
+        )
+
+
+class TusVersionError(FrameloomError):
+    """The client speaks another version of the tus protocol, or does not say which."""
+
+    code = "TUS_VERSION"
+    status = 412
+
+    def __init__(self, sent: str | None) -> None:
+        told = "no Tus-Resumable header" if sent is None else f"Tus-Resumable: {sent[:40]}"
+        super().__init__(
+            f"The request has {told}; this server speaks tus 1.0.0", hint="Send Tus-Resumable: 1.0.0"
+        )
+
+
+class OffsetMediaTypeError(FrameloomError):
+    """The body of a PATCH is `application/offset+octet-stream`."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    status = 415
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The body has the wrong Content-Type, or is compressed",
+            hint="Send the bytes as they are, with Content-Type: application/offset+octet-stream",
+        )
+
+
+class UploadIncompleteError(ConflictError):
+    """What lies in the object store is not what was declared."""
+
+    code = "UPLOAD_INCOMPLETE"
+
+
+class WrongWayError(ConflictError):
+    """The upload was begun in another way."""
+
+    code = "WRONG_UPLOAD_WAY"
+
+    def __init__(self, upload_id: str, hint: str) -> None:
+        super().__init__(f"Upload {upload_id} was begun in another way", hint=hint)
+
+
+class DirectUnavailableError(FrameloomError):
+    """The object store takes nothing from clients."""
+
+    code = "DIRECT_UPLOAD_UNAVAILABLE"
+    status = 400
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The object store of this server takes nothing straight from clients",
+            hint="Send the file with tus to /api/v1/uploads, or as a form to /api/v1/jobs/",
+        )
+
+
+class TooManyUploadsError(QuotaExceededError):
+    """The key has as many unfinished uploads as it may."""
+
+    @classmethod
+    def more_than(cls, limit: int) -> TooManyUploadsError:
+        """So many are open."""
+        return cls(
+            f"This key may have {limit} unfinished uploads at once",
+            hint="Finish some, or end them with DELETE /api/v1/uploads/{id}",
+            detail={"quota": "open_uploads", "limit": limit},
+            retry_seconds=None,
+        )
+
+
+class RefusedUploadError(FrameloomError):
+    """The upload was refused before, for this reason."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message, hint=refusal.hint, detail=refusal.detail)
+        self.code = refusal.code  # type: ignore[misc]  # of the error that it repeats
+        self.status = refusal.status  # type: ignore[misc]

@@ -1,0 +1,131 @@
+"""Large files by other ways, over all services: resumable uploads with a real client of the protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from tusclient.client import TusClient
+from tusclient.exceptions import TusUploadFailed
+
+from support.deployment import Deployment
+from support.grounds import Ground
+
+MIB = 1024**2
+PIECE = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
+
+
+@pytest.fixture(scope="module")
+def large(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sound video of 21 MiB: most of it is a box that players skip."""
+    free = 20 * MIB
+    path = tmp_path_factory.mktemp("large") / "large clip.mp4"
+    path.write_bytes(video.read_bytes() + free.to_bytes(4, "big") + b"free" + b"\0" * (free - 8) + b"")
+    return path
+
+
+def client(deployment: Deployment, gateway: str = "gateway") -> TusClient:
+    return TusClient(
+        f"{deployment.url_of(gateway)}/api/v1/uploads",
+        headers={"Authorization": f"Bearer {deployment.api_key}"},
+    )
+
+
+def wanted(path: Path) -> dict[str, str]:
+    return {"filename": path.name, "selected_pipelines": "scene_detection", "config": "{}"}
+
+
+async def shown(deployment: Deployment, url: str) -> dict[str, Any]:
+    return await deployment.get("/" + url.split("/", 3)[3])
+
+
+async def annotated(deployment: Deployment, job_id: str, path: Path) -> None:
+    """The job ends well, and its media are the file; nothing is left of the upload."""
+    job = await deployment.ended(job_id)
+    assert job["status"] == "completed", job
+    document, _ = await deployment.documents(job_id)
+    assert document.media.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert document.media.filename == path.name
+    assert await deployment.keys("uploads/") == []
+
+
+@pytest.mark.parametrize("checksum", [False, True])
+async def test_a_client_of_the_protocol_uploads_in_pieces(
+    shared: Deployment, large: Path, checksum: bool
+) -> None:
+    uploader = client(shared).uploader(
+        str(large), chunk_size=6 * MIB, metadata=wanted(large), upload_checksum=checksum
+    )
+    await asyncio.to_thread(uploader.upload, 7 * MIB)
+    half = await shown(shared, uploader.url)
+    assert (half["status"], half["offset_bytes"], half["job_id"]) == ("open", uploader.offset, None)
+    # Another client, which knows the address only, goes on from what the server tells.
+    other = client(shared).uploader(
+        str(large), url=uploader.url, chunk_size=MIB * 5 + 1, upload_checksum=checksum
+    )
+    assert other.offset == uploader.offset
+    await asyncio.to_thread(other.upload)
+    job_id = other.request.response_headers["x-job-id"]
+    assert (await shown(shared, uploader.url))["job_id"] == job_id
+    await annotated(shared, job_id, large)
+
+
+async def test_what_is_no_video_is_refused_and_removed(shared: Deployment, tmp_path: Path) -> None:
+    letter = tmp_path / "letter.mp4"
+    letter.write_text("This is a letter, not a video.\n" * 40)
+    uploader = client(shared).uploader(str(letter), chunk_size=MIB, metadata=wanted(letter))
+    with pytest.raises(TusUploadFailed) as refused:
+        await asyncio.to_thread(uploader.upload)
+    assert refused.value.status_code == 415
+    assert (await shown(shared, uploader.url))["error"]["code"] == "UNSUPPORTED_MEDIA"
+    assert await shared.keys("uploads/") == []
+
+
+async def test_a_gateway_dies_in_the_middle_and_another_goes_on(
+    ground: Ground, tmp_path: Path, large: Path
+) -> None:
+    deployment = Deployment(ground, tmp_path, {"FRAMELOOM_RESUMABLE_LEASE_SECONDS": "2"})
+    body = large.read_bytes()
+    try:
+        await deployment.start("gateway", "gateway-2", "scheduler", "results", "worker")
+        await deployment.ready()
+        uploader = client(deployment).uploader(str(large), chunk_size=6 * MIB, metadata=wanted(large))
+        uploader.set_url(await asyncio.to_thread(uploader.create_url))
+        path = "/" + uploader.url.split("/", 3)[3]
+        elsewhere = deployment.url_of("gateway-2") + path
+
+        async def slowly() -> AsyncIterator[bytes]:
+            for start in range(0, 12 * MIB, MIB):
+                yield body[start : start + MIB]
+            await asyncio.sleep(60)  # until the gateway dies
+
+        async def sent() -> None:
+            headers = {**PIECE, "Upload-Offset": "0"}
+            async with deployment.http.patch(uploader.url, data=slowly(), headers=headers):
+                pytest.fail("a dead gateway answered")
+
+        sending = asyncio.create_task(sent())
+        async with asyncio.timeout(30):
+            while True:
+                async with deployment.http.head(elsewhere) as answer:
+                    if int(answer.headers["Upload-Offset"]) > 0:
+                        break
+                await asyncio.sleep(0.05)
+        await deployment.kill("gateway")
+        with pytest.raises(aiohttp.ClientError):
+            await sending
+        other = client(deployment, "gateway-2").uploader(
+            str(large), url=elsewhere, chunk_size=6 * MIB, retries=20, retry_delay=1
+        )
+        assert other.offset == 8 * MIB  # the whole part that had come
+        await asyncio.to_thread(other.upload)
+        await deployment.start("gateway")
+        await deployment.ready()
+        await annotated(deployment, other.request.response_headers["x-job-id"], large)
+    finally:
+        await deployment.close()
