@@ -48,6 +48,7 @@ OURS = (
     "events.md",
     "reliability.md",
     "api/pipelines.md",
+    "api/system.md",
     "pipelines/README.md",
     "pipelines/writing.md",
 )
@@ -79,6 +80,12 @@ def table(text: str, mark: str) -> list[list[str]]:
 def coded(cell: str) -> list[str]:
     """What stands between back quotes."""
     return re.findall(r"`([^`]+)`", cell)
+
+
+def test_the_table_of_metrics_is_the_gateways_list() -> None:
+    metrics = tool("metrics_table")
+    told = page("operations.md").partition(metrics.BEGIN)[2].partition(metrics.END)[0]
+    assert told.strip() == metrics.table(), "run: python tools/metrics_table.py --write"
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,7 @@ class Stack:
 
     def _environment(self) -> dict[str, str]:
         return {
+            "FRAMELOOM_GATEWAY_ENVIRONMENT": "embedded",
             **os.environ,
             "PYTHONUNBUFFERED": "1",
             "FRAMELOOM_LOG_FORMAT": self.options.log_format,

@@ -40,16 +40,22 @@ class Metric:
         kind: counter, histogram or gauge.
         labels: Names of its labels.
         help: What it counts.
+        fleet: It is of the whole fleet, and the same at every gateway.
     """
 
     name: str
     kind: str
     labels: tuple[str, ...]
     help: str
+    fleet: bool
 
 
 def _metric(name: str, kind: str, labels: str, text: str) -> Metric:
-    return Metric(f"frameloom_{name}", kind, tuple(labels.split()), text)
+    return Metric(f"frameloom_{name}", kind, tuple(labels.split()), text, fleet=False)
+
+
+def _of_fleet(name: str, labels: str, text: str) -> Metric:
+    return Metric(f"frameloom_{name}", "gauge", tuple(labels.split()), text, fleet=True)
 
 
 REQUESTS = _metric(
@@ -66,26 +72,24 @@ BODY_BYTES = _metric("request_body_bytes_total", "counter", "operation", "Receiv
 IN_PROGRESS = _metric("requests_in_progress", "gauge", "", "Requests of this gateway, event streams included")
 STREAMS = _metric("streams_open", "gauge", "", "Event streams of this gateway")
 SERVER_UP = _metric("server_up", "gauge", "server", "1: the database, storage or broker answers this gateway")
-PROCESSES = _metric("processes", "gauge", "service state", "Live processes of the fleet")
-SLOTS = _metric("slots", "gauge", "state", "Slots of all workers: starting, idle, busy")
-QUEUE = _metric("queue_tasks", "gauge", "pipeline", "Tasks that wait for a worker")
-TASKS = _metric("tasks", "gauge", "pipeline state", "Tasks that are not over: queued, running, finalizing")
-JOBS = _metric("jobs", "gauge", "status", "Jobs of all tenants")
-UNRELAYED = _metric("jobs_unrelayed", "gauge", "", "Jobs with events that are not in Kafka yet: near 0")
-UNFOLDED = _metric("tasks_unfolded", "gauge", "", "Tasks whose job has not seen their change yet: near 0")
-TASK_SECONDS = _metric(
-    "task_seconds_mean", "gauge", "pipeline", "Mean time of a completed task, over the live workers"
+PROCESSES = _of_fleet("processes", "service state", "Live processes of the fleet")
+SLOTS = _of_fleet("slots", "state", "Slots of all workers: starting, idle, busy")
+QUEUE = _of_fleet("queue_tasks", "pipeline", "Tasks that wait for a worker")
+TASKS = _of_fleet("tasks", "pipeline state", "Tasks that are not over: queued, running, finalizing")
+JOBS = _of_fleet("jobs", "status", "Jobs of all tenants")
+UNRELAYED = _of_fleet("jobs_unrelayed", "", "Jobs with events that are not in Kafka yet: near 0")
+UNFOLDED = _of_fleet("tasks_unfolded", "", "Tasks whose job has not seen their change yet: near 0")
+TASK_SECONDS = _of_fleet(
+    "task_seconds_mean", "pipeline", "Mean time of a completed task, over the live workers"
 )
-WORKER_TASKS = _metric(
-    "worker_tasks", "gauge", "pipeline outcome", "Tasks of the live workers since they started, by their end"
+WORKER_TASKS = _of_fleet(
+    "worker_tasks", "pipeline outcome", "Tasks of the live workers since they started, by their end"
 )
-WARM = _metric("warm_models", "gauge", "model", "Slots that keep a model loaded")
-GPU_USED = _metric("gpu_memory_used_bytes", "gauge", "worker gpu", "Memory of a GPU in use, by all processes")
-GPU_TOTAL = _metric("gpu_memory_total_bytes", "gauge", "worker gpu", "Memory of a GPU")
-GPU_BUSY = _metric("gpu_utilization_percent", "gauge", "worker gpu", "How busy a GPU was of late")
-SWEEP_AGE = _metric(
-    "scheduler_sweep_age_seconds", "gauge", "", "Since any scheduler last came through its sweep"
-)
+WARM = _of_fleet("warm_models", "model", "Slots that keep a model loaded")
+GPU_USED = _of_fleet("gpu_memory_used_bytes", "worker gpu", "Memory of a GPU in use, by all processes")
+GPU_TOTAL = _of_fleet("gpu_memory_total_bytes", "worker gpu", "Memory of a GPU")
+GPU_BUSY = _of_fleet("gpu_utilization_percent", "worker gpu", "How busy a GPU was of late")
+SWEEP_AGE = _of_fleet("scheduler_sweep_age_seconds", "", "Since any scheduler last came through its sweep")
 
 CATALOGUE: tuple[Metric, ...] = (
     REQUESTS,
