@@ -140,7 +140,8 @@ class TestJobs:
         for _ in range(2):
             status, body = await gateway.post(None, "/api/v1/jobs/j/cancel")
             assert (status, body["status"]) == (200, "cancelled")
-            assert body["error_message"] == "Job cancelled by user request"
+            assert body["error_message"] == body["message"] == "Job cancelled by user request"
+            assert (body["job_id"], body["cancelled_at"]) == (body["id"], body["completed_at"])
         assert gateway.jobs.held["j"].seq == 2
 
     @pytest.mark.parametrize("over", [JobStatus.COMPLETED, JobStatus.FAILED])

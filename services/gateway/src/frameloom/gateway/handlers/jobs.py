@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from frameloom.common.documents import TaskState
+from frameloom.common.machines.job import CANCELLED_MESSAGE
 from frameloom.gateway.http.forms import Parts
 from frameloom.gateway.http.typed import FormOf, FromPath, FromQuery
 from frameloom.gateway.schemas.jobs import (
     Body_submit_job_api_v1_jobs__post,
+    CancelResponse,
     JobListResponse,
     JobResponse,
     ListQuery,
@@ -51,9 +53,15 @@ class JobHandlers:
         """Show a job."""
         return shown(await self._jobs.placed(await self._jobs.get(caller, job_id)))
 
-    async def cancel(self, caller: Caller, job_id: FromPath[str]) -> JobResponse:
+    async def cancel(self, caller: Caller, job_id: FromPath[str]) -> CancelResponse:
         """Cancel a job. What runs is stopped at once; cancelling again changes nothing."""
-        return shown(await self._jobs.placed(await self._jobs.cancel(caller, job_id)))
+        job = await self._jobs.cancel(caller, job_id)
+        return CancelResponse(
+            **dict(shown(await self._jobs.placed(job))),
+            job_id=job.id,
+            message=job.error_message or CANCELLED_MESSAGE,
+            cancelled_at=job.completed_at,
+        )
 
     async def delete(self, caller: Caller, job_id: FromPath[str]) -> None:
         """Delete a job in any status, with its media and results. What runs is stopped at once.

@@ -84,6 +84,14 @@ class JobResponse(Shape):
     )
 
 
+class CancelResponse(JobResponse):
+    """A cancelled job: as the original answers it, and the fields beside it that its viewer looks for."""
+
+    job_id: str = Field(title="Job Id")
+    message: str = Field(title="Message")
+    cancelled_at: datetime | None = Field(default=None, title="Cancelled At")
+
+
 class JobListResponse(Shape):
     """Response model for job listing."""
 
