@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 
 import pytest
 from client_gateway_more import told, zipped
+from rich.console import Console
 from typer.testing import CliRunner
 
 from frameloom.client.cli import app
 from frameloom.client.commands import delete as deletion
+from frameloom.client.models import JobPage
+from frameloom.client.render.tables import jobs_table
 
 run = CliRunner()
 
@@ -44,6 +48,7 @@ def test_a_job_that_goes_on_is_shown_with_how_to_watch_it(gateway, call):
 def test_job_alone_tells_what_it_has(call):
     done = run.invoke(app, ["job"])
     assert "show" in done.output
+    assert "error" not in done.output
 
 
 def test_jobs_are_deleted_and_the_others_told(gateway, call):
@@ -83,6 +88,8 @@ def test_a_zip_is_downloaded_to_where_it_is_named(gateway, call, tmp_path):
     assert done.stdout.strip() == str(tmp_path / "job_job-1_artifacts.zip")
     assert zipfile.ZipFile(done.stdout.strip()).namelist() == ["a.mp4", "out/faces.json"]
     assert json.loads(call("download", "job-1", "-o", tmp_path / "x.zip", "--json").stdout)["members"]
+    assert call("download", "job-1", "-o", tmp_path / "new").exit_code == 0
+    assert (tmp_path / "new" / "job_job-1_artifacts.zip").is_file()
 
 
 def test_a_zip_is_unpacked_to_a_folder_of_the_jobs_name(gateway, call, tmp_path, monkeypatch):
@@ -140,8 +147,8 @@ def test_health_in_words_and_as_json(gateway, call):
         "PART",
         "server",
         "database",
-        "gpu",
         "workers",
+        "gpu",
     ]
     gateway.faults.answers = [("GET", 200, {}, {"status": "unhealthy"})]
     assert call("health", "--json").exit_code == 3
@@ -177,6 +184,21 @@ def test_events_of_all_jobs_are_json_lines(gateway, call):
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row.get("job_id") for row in rows[:2]] == ["a", "b"]
     assert done.exit_code == 4
+
+
+def test_on_a_narrow_terminal_less_is_told_but_ids_are_whole(gateway):
+    gateway.add_job("a.mp4", ["face_analysis"])
+    gateway.jobs["job-1"] |= {"id": "0" * 36, "error_message": "No frame can be read"}
+    page = JobPage.model_validate({"jobs": list(gateway.jobs.values()), "total": 1, "page": 1, "per_page": 9})
+    cases = ((60, ["JOB", "STATUS", "VIDEO", "NOTE"]), (100, ["PIPELINES"]), (200, ["SIZE", "CREATED"]))
+    for width, shown in cases:
+        table = jobs_table(page, width=width)
+        names = [column.header for column in table.columns]
+        assert set(shown) <= set(names)
+        assert ("SIZE" in names) is (width == 200)
+        out = Console(width=width, file=io.StringIO())
+        out.print(table)
+        assert "0" * 36 in out.file.getvalue()
 
 
 def test_all_pages_of_jobs(gateway, call):

@@ -90,6 +90,8 @@ class _Guarded(TyperGroup):
 
 
 def _usage(error: TyperException) -> int:
+    if not error.format_message():
+        return error.exit_code  # a group without a command: its help was shown instead
     command = getattr(getattr(error, "ctx", None), "command_path", "frameloom")
     say_error(error.format_message(), f"`{command} --help` tells how it is used")
     if MODE.json:

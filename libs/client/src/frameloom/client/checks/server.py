@@ -10,6 +10,7 @@ from frameloom.client.checks import Finding, Verdict
 from frameloom.client.errors import ClientError, RefusedError, UnreachableError
 
 _BAD = frozenset({"error", "unhealthy", "down", "failed"})
+_SENTENCES = frozenset({"message", "reason", "error"})
 _POOR = frozenset({"warning", "degraded", "unknown"})
 
 
@@ -83,15 +84,19 @@ def _services(services: dict[str, Any]) -> Finding:
     return Finding("server: services", "ok", words, facts=services)
 
 
+def _fact(value: str | float) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
 def _part(name: str, facts: dict[str, Any]) -> Finding:
     status = str(facts.get("status", "")).lower()
     verdict: Verdict = "fail" if status in _BAD else "warn" if status in _POOR else "ok"
     plain = [
-        f"{key} {value}"
+        str(value) if key in _SENTENCES else f"{key.replace('_', ' ')} {_fact(value)}"
         for key, value in facts.items()
         if key != "status" and isinstance(value, str | int | float) and value != ""
     ]
     plain += [", ".join(map(str, value)) for value in facts.values() if isinstance(value, list) and value]
-    words = "; ".join([status or "answers", *plain])
+    words = "; ".join(plain) or status or "answers"
     advice = "Look at this part's log on the server" if verdict == "fail" else ""
     return Finding(f"server: {name}", verdict, words, advice, facts)

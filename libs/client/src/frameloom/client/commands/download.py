@@ -20,7 +20,7 @@ def download(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="PATH", help="The ZIP, or the folder it goes to; with --unpack the folder."
+            "--out", "-o", metavar="PATH", help="The ZIP (FILE.zip), or the folder that it goes to."
         ),
     ] = None,
     unpack: Annotated[
@@ -36,7 +36,7 @@ def download(
     from frameloom.client.running import run
 
     connection = options.connected(server, key_file)
-    work = _unpacked(connection, job, out) if unpack else _zip(connection, job, out or Path())
+    work = _unpacked(connection, job, out) if unpack else _zip(connection, job, _target(out or Path()))
     document, lines, last = run(work)
     if MODE.json:
         output.emit_json(document, pretty=True)
@@ -44,6 +44,15 @@ def download(
     for line in lines:
         output.result(line)
     output.say(last)
+
+
+def _target(out: Path) -> Path:
+    """The file that was named, or the folder, made if need be: what does not end in ``.zip`` is one."""
+    from frameloom.client.names import prepare_folder
+
+    if out.suffix.lower() != ".zip" and not out.is_file():
+        prepare_folder(out)
+    return out
 
 
 async def _zip(connection: AsyncClient, job: str, out: Path) -> tuple[dict[str, object], list[str], str]:

@@ -30,7 +30,7 @@ def health(
     if MODE.json:
         output.emit_json(found.model_dump(mode="json"), pretty=True)
     else:
-        from frameloom.client.render.cards import health_table
+        from frameloom.client.render.health import health_table
 
         output.show(health_table(found))
     raise typer.Exit(ExitCode.OK if found.healthy else ExitCode.UNREACHABLE)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,7 +41,7 @@ def jobs(
     from frameloom.client.render.tables import jobs_table
 
     if found.jobs:
-        output.show(jobs_table(found))
+        output.show(jobs_table(found, width=output.console(sys.stdout).width))
     pages = max(1, -(-found.total // max(1, found.per_page)))
     output.say(f"{found.total} job{'s' * (found.total != 1)}, page {found.page} of {pages}")
 

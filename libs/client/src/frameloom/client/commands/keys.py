@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -74,7 +75,7 @@ def list_keys(
     from frameloom.client.render.tables import keys_table
 
     if wanted:
-        output.show(keys_table(wanted))
+        output.show(keys_table(wanted, width=output.console(sys.stdout).width))
     hidden = len(found) - len(wanted)
     told = f"; {hidden} more {'has' if hidden == 1 else 'have'} ended (--all)" if hidden else ""
     output.say(f"{len(wanted)} key{'s' * (len(wanted) != 1)}{told}")

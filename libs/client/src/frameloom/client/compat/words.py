@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from frameloom.client.credentials import find_key
+from frameloom.client.credentials import SERVER_VARIABLE, find_key
 from frameloom.client.errors import ClientError, UnreachableError
 from frameloom.client.render.output import print_line, shown
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 VERSION = "1.4.4"
 """The VideoAnnotator release whose command line this is."""
-Server = Annotated[str, typer.Option(help="API server URL")]
+Server = Annotated[str, typer.Option(help="API server URL", envvar=SERVER_VARIABLE)]
 LOCAL = "http://localhost:18011"
 
 

@@ -25,6 +25,9 @@ class SystemHealth(Answer):
     workers: dict[str, Any] = Field(default_factory=dict)
     services: dict[str, Any] = Field(default_factory=dict)
     security: dict[str, Any] = Field(default_factory=dict)
+    frameloom_version: str | None = None
+    problems: tuple[Any, ...] = ()
+    fleet: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def healthy(self) -> bool:

@@ -1,15 +1,13 @@
-"""What is shown of one thing: a job, a verdict, the server."""
+"""What is shown of one thing: a job, or what the server thinks of a configuration."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from frameloom.client.models import Job, JobResults, SystemHealth, Validation
+from frameloom.client.models import Job, JobResults, Validation
 from frameloom.client.render.output import shown
 from frameloom.client.render.tables import grid, moment, plain, results_table, size, word
 from frameloom.client.reports import Report
@@ -47,45 +45,9 @@ def validation_table(found: Validation) -> Table:
             mark = word(verdict)
             mark.plain = "error" if verdict == "fail" else "warning"
             advice = one.hint or one.suggestion
-            table.add_row(mark, plain(one.pipeline), plain(one.field), plain(one.message), plain(advice))
+            field = one.field.removeprefix(f"{one.pipeline}.")
+            table.add_row(mark, plain(one.pipeline), plain(field), plain(one.message), plain(advice))
     return table
-
-
-def health_table(found: SystemHealth) -> Table:
-    """A line for the server and one for each part of it."""
-    table = grid("PART", "", "FACTS")
-    facts = [
-        f"version {found.api_version}" if found.api_version else "",
-        f"up {duration(found.uptime_seconds)}" if found.uptime_seconds is not None else "",
-    ]
-    table.add_row(plain("server"), word(found.status), plain("; ".join(filter(None, facts))))
-    for name in ("system", "database", "gpu", "pipelines", "workers", "services", "security"):
-        part: dict[str, Any] = getattr(found, name)
-        if part:
-            status = part.get("status")
-            mark = word(str(status)) if isinstance(status, str) else plain("")
-            table.add_row(plain(name), mark, plain(_facts(part)))
-    return table
-
-
-def _facts(part: dict[str, Any]) -> str:
-    return "; ".join(
-        f"{key.replace('_', ' ')} {_fact(value)}"
-        for key, value in part.items()
-        if key != "status" and value not in (None, "", [], {})
-    )
-
-
-def _fact(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.1f}"
-    if isinstance(value, dict):
-        return f"({_facts(value)})"
-    if isinstance(value, list):
-        return ", ".join(_fact(one) for one in value)
-    return str(value)
 
 
 def duration(seconds: float) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from rich import box
@@ -35,6 +36,10 @@ _COLOURS = {
 }
 
 
+_WHOLE = ("JOB", "KEY", "STATUS", "SIZE", "CREATED", "EXPIRES", "LAST USED")
+"""Columns that are never folded."""
+
+
 def word(text: str) -> Text:
     """A status in its colour."""
     return Text(shown(text), style=_COLOURS.get(text, ""))
@@ -45,52 +50,90 @@ def plain(text: object) -> Text:
     return Text("" if text is None else shown(text))
 
 
-def grid(*columns: str, right: Sequence[str] = ()) -> Table:
-    """Lines on a terminal; bare columns in a pipe, where a program may cut them."""
+def grid(*columns: str, right: Sequence[str] = (), whole: Sequence[str] = ()) -> Table:
+    """Lines on a terminal; bare columns in a pipe, where a program may cut them.
+
+    Args:
+        columns: Their names.
+        right: Those of numbers.
+        whole: Those that are never folded, however narrow the terminal is.
+    """
     seen = sys.stdout.isatty()
     table = Table(box=box.SIMPLE_HEAD if seen else None, pad_edge=False, show_edge=False)
     for name in columns:
         table.add_column(
-            name, justify="right" if name in right else "left", overflow="fold", header_style="bold"
+            name,
+            justify="right" if name in right else "left",
+            overflow="fold",
+            no_wrap=name in whole,
+            header_style="bold",
         )
     return table
 
 
-def jobs_table(page: JobPage) -> Table:
-    """The list of jobs."""
-    table = grid("JOB", "STATUS", "VIDEO", "SIZE", "PIPELINES", "CREATED", "NOTE", right=("SIZE",))
-    for job in page.jobs:
-        table.add_row(
-            plain(job.id),
-            word(job.status),
-            plain(job.video_filename),
-            plain("" if job.video_size_bytes is None else size(job.video_size_bytes)),
-            plain(", ".join(job.selected_pipelines or ())),
-            plain("" if job.created_at is None else moment(job.created_at)),
-            plain(job.error_message or _place(job)),
-        )
+def jobs_table(page: JobPage, *, width: int) -> Table:
+    """The list of jobs. An id is never folded: it is there to be copied.
+
+    Args:
+        page: The jobs.
+        width: Columns of the terminal; on a narrow one less is told, but why a job failed always is.
+    """
+    noted = any(map(_note, page.jobs))
+    return _fitted(
+        width,
+        {
+            "JOB": (0, [plain(job.id) for job in page.jobs]),
+            "STATUS": (0, [word(job.status) for job in page.jobs]),
+            "VIDEO": (0, [plain(job.video_filename) for job in page.jobs]),
+            "SIZE": (124, [plain(_size(job.video_size_bytes)) for job in page.jobs]),
+            "PIPELINES": (92, [plain(", ".join(job.selected_pipelines or ())) for job in page.jobs]),
+            "CREATED": (112, [plain(_moment(job.created_at)) for job in page.jobs]),
+            "NOTE": (0 if noted else 132, [plain(_note(job)) for job in page.jobs]),
+        },
+    )
+
+
+def keys_table(keys: Sequence[ApiKey], *, width: int) -> Table:
+    """The list of keys, as the list of jobs."""
+    return _fitted(
+        width,
+        {
+            "KEY": (0, [plain(key.id) for key in keys]),
+            "NAME": (0, [plain(key.name) for key in keys]),
+            "BEGINS": (124, [plain(key.prefix) for key in keys]),
+            "TENANT": (112, [plain(key.tenant) for key in keys]),
+            "SCOPES": (92, [plain(", ".join(key.scopes)) for key in keys]),
+            "STATUS": (0, [word(key.status or "") for key in keys]),
+            "EXPIRES": (100, [plain(_moment(key.expires_at) or "never") for key in keys]),
+            "LAST USED": (150, [plain(_moment(key.last_used_at)) for key in keys]),
+        },
+    )
+
+
+def _fitted(width: int, columns: Mapping[str, tuple[int, Sequence[Text]]]) -> Table:
+    """A table of the columns that this terminal is wide enough for.
+
+    Args:
+        width: Of the terminal.
+        columns: By name: from which width on it is shown, and its cells.
+    """
+    told = {name: cells for name, (needed, cells) in columns.items() if width >= needed}
+    table = grid(*told, right=("SIZE",), whole=_WHOLE)
+    for cells in zip(*told.values(), strict=True):
+        table.add_row(*cells)
     return table
 
 
-def keys_table(keys: Iterable[ApiKey]) -> Table:
-    """The list of keys."""
-    table = grid("KEY", "NAME", "BEGINS", "TENANT", "SCOPES", "STATUS", "EXPIRES", "LAST USED")
-    for key in keys:
-        table.add_row(
-            plain(key.id),
-            plain(key.name),
-            plain(key.prefix),
-            plain(key.tenant),
-            plain(", ".join(key.scopes)),
-            word(key.status or ""),
-            plain("never" if key.expires_at is None else moment(key.expires_at)),
-            plain("" if key.last_used_at is None else moment(key.last_used_at)),
-        )
-    return table
+def _size(count: int | None) -> str:
+    return "" if count is None else size(count)
 
 
-def _place(job: Job) -> str:
-    return f"number {job.queue_position} in the queue" if job.queue_position else ""
+def _moment(when: datetime | None) -> str:
+    return "" if when is None else moment(when)
+
+
+def _note(job: Job) -> str:
+    return job.error_message or (f"number {job.queue_position} in the queue" if job.queue_position else "")
 
 
 def results_table(reports: Sequence[Report]) -> Table:
@@ -159,7 +202,7 @@ def settings_table(one: Pipeline) -> Table:
         table.add_row(
             plain(key),
             plain(kinds[0]),
-            plain(facts.get("default")),
+            plain(json.dumps(facts["default"], ensure_ascii=False) if "default" in facts else ""),
             plain(_range(facts)),
             plain(facts.get("description")),
         )
