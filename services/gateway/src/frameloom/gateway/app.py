@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -45,6 +45,7 @@ from frameloom.common.ports.stores import (
 from frameloom.common.relay import JobRelay
 from frameloom.common.service import Announcer, Shutdown
 from frameloom.common.settings import FleetSettings, KafkaSettings, MongoSettings, S3Settings, load
+from frameloom.gateway import intake
 from frameloom.gateway.descriptors import allow_descriptors
 from frameloom.gateway.handlers.debug import DebugHandlers
 from frameloom.gateway.handlers.events import EventHandlers
@@ -68,8 +69,7 @@ from frameloom.gateway.http.openapi import document
 from frameloom.gateway.http.recording import Recording
 from frameloom.gateway.http.server import build
 from frameloom.gateway.http.viewer import ViewerCopy, add_viewer
-from frameloom.gateway.probe.prober import Prober, ProcessLimits, ProcessProber
-from frameloom.gateway.probe.rules import ProbeLimits
+from frameloom.gateway.probe.prober import Prober
 from frameloom.gateway.routes import Handlers, operations
 from frameloom.gateway.services.access import Access
 from frameloom.gateway.services.artifacts import ArtifactService
@@ -77,7 +77,7 @@ from frameloom.gateway.services.catalogue import Catalogue
 from frameloom.gateway.services.debug import DebugService
 from frameloom.gateway.services.files import FileStore
 from frameloom.gateway.services.finishing import UploadKeeper
-from frameloom.gateway.services.gate import MediaGate, UploadLimits
+from frameloom.gateway.services.gate import MediaGate
 from frameloom.gateway.services.health import HealthService
 from frameloom.gateway.services.jobs import JobService
 from frameloom.gateway.services.key_watch import KeyWatch
@@ -95,7 +95,7 @@ from frameloom.gateway.services.uploads import UploadService
 from frameloom.gateway.services.validation import ValidationService
 from frameloom.gateway.services.viewer import ViewerService
 from frameloom.gateway.services.watch import Probe, Watch, Watched
-from frameloom.gateway.settings import Settings, UploadSettings
+from frameloom.gateway.settings import Settings
 
 log = structlog.get_logger(__name__)
 UPLOAD_KEEPER = web.AppKey("upload_keeper", UploadKeeper)
@@ -157,7 +157,7 @@ def application(settings: Settings, ports: Ports, access: Access) -> web.Applica
             file_field="video",
             max_file_bytes=own.max_upload_bytes,
             max_field_bytes=own.max_config_bytes,
-            idle_timeout_seconds=own.body_idle_timeout_seconds,
+            pace=intake.pace(settings),
         ),
         cors=Cors(own.cors_origins),
     )
@@ -220,15 +220,8 @@ def _handlers(settings: Settings, ports: Ports, access: Access) -> tuple[Handler
     jobs = JobService(ports.jobs, ports.tally, quotas, ports.relay, ports.clock)
     catalogue = Catalogue(ports.fleet, accept_unoffered=own.accept_unoffered)
     validation = ValidationService(catalogue)
-    limits = UploadLimits(
-        max_bytes=own.max_upload_bytes,
-        concurrent=own.max_concurrent_uploads,
-        concurrent_per_key=settings.uploads.max_concurrent_per_key,
-        wait_seconds=own.upload_wait_seconds,
-        held_bytes=settings.uploads.held_bytes,
-    )
     streams = StreamService(ports.hub, ports.jobs, ports.clock, overlap_seconds=own.replay_overlap_seconds)
-    gate = MediaGate(ports.uploads, ports.prober, limits)
+    gate = MediaGate(ports.uploads, ports.prober, intake.limits(settings))
     submissions = SubmissionService(
         ports.jobs,
         ports.tally,
@@ -339,31 +332,13 @@ async def _ports(stack: AsyncExitStack, settings: Settings, kafka: Kafka, hub: L
         relay=JobRelay(jobs, kafka, kafka.topics.events),
         hub=hub,
         tally=Tally(jobs, clock),
-        prober=await stack.enter_async_context(_prober(settings.uploads)),
+        prober=await stack.enter_async_context(intake.prober(settings)),
         database=MongoDatabase(mongo),
         recorder=recorder,
         announcer=announcer,
         clock=clock,
         probes={"storage": objects.ping, "broker": broker_answers},
     )
-
-
-def _prober(settings: UploadSettings) -> AbstractAsyncContextManager[Prober]:
-    limits = ProbeLimits(
-        duration_seconds=settings.max_duration_seconds,
-        pixels=settings.max_pixels,
-        fps=settings.max_fps,
-        streams=settings.max_streams,
-        bit_depth=settings.max_bit_depth,
-        read_bytes=settings.max_probe_bytes,
-    )
-    process = ProcessLimits(
-        timeout_seconds=settings.probe_timeout_seconds,
-        cpu_seconds=settings.probe_cpu_seconds,
-        memory_bytes=settings.probe_memory_bytes,
-        at_once=settings.max_concurrent_probes,
-    )
-    return ProcessProber.running(limits, process)
 
 
 async def _hear(hub: LiveEvents, tally: Tally, event: Event) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
@@ -17,8 +16,8 @@ from frameloom.gateway.errors import (
     RequestInvalidError,
     UnsupportedMediaError,
     UploadAbortedError,
-    UploadTimeoutError,
 )
+from frameloom.gateway.http.pacing import Pace, Stopwatch
 from frameloom.gateway.services.submission import FilePart, TextPart
 
 _CHUNK_BYTES = 256 * 1024
@@ -34,17 +33,15 @@ class FormReader:
     Args:
         file_field: The one part that may be large.
         max_file_bytes: Its limit, for what is known before it is read; the reader of the chunks counts too.
-        max_field_bytes: Limit of every other part.
-        idle_timeout_seconds: How long a client may be silent.
+        max_field_bytes: Limit of every other part, and of all of them together twice as much.
+        pace: How slowly a client may send.
     """
 
-    def __init__(
-        self, *, file_field: str, max_file_bytes: int, max_field_bytes: int, idle_timeout_seconds: float
-    ) -> None:
+    def __init__(self, *, file_field: str, max_file_bytes: int, max_field_bytes: int, pace: Pace) -> None:
         self._file_field = file_field
         self._max_file_bytes = max_file_bytes
         self._max_field_bytes = max_field_bytes
-        self._idle_timeout_seconds = idle_timeout_seconds
+        self._pace = pace
 
     def refusal(self, request: web.Request) -> FrameloomError | None:
         """Why the body is not worth reading, as far as the headers tell."""
@@ -70,12 +67,27 @@ class FormReader:
             raise refusal
         if request.content_type != "multipart/form-data":
             raise RequestInvalidError.missing("body", self._file_field)
-        async with aclosing(self._parts(request)) as parts:
+        form = _Form(request, self._file_field, self._max_field_bytes, Stopwatch(self._pace))
+        async with aclosing(form.parts()) as parts:
             yield parts
 
-    async def _parts(self, request: web.Request) -> AsyncGenerator[TextPart | FilePart]:
+
+class _Form:
+    """One form on its way."""
+
+    def __init__(
+        self, request: web.Request, file_field: str, max_field_bytes: int, stopwatch: Stopwatch
+    ) -> None:
+        self._request = request
+        self._file_field = file_field
+        self._max_field_bytes = max_field_bytes
+        self._stopwatch = stopwatch
+        self._text_left = 2 * max_field_bytes
+
+    async def parts(self) -> AsyncGenerator[TextPart | FilePart]:
+        """Its parts, one after the other."""
         async with self._reading():
-            reader = await request.multipart()
+            reader = await self._request.multipart()
         for _ in range(_MAX_PARTS):
             async with self._reading():
                 part = await reader.next()
@@ -106,12 +118,21 @@ class FormReader:
         body = bytearray()
         async for chunk in self._chunks(part):
             body += chunk
-            if len(body) > self._max_field_bytes:
-                raise PayloadTooLargeError(f"The field {name[:40]}", self._max_field_bytes)
+            self._text_left -= len(chunk)
+            if len(body) > self._max_field_bytes or self._text_left < 0:
+                raise self._no_text(
+                    part, PayloadTooLargeError(f"The field {name[:40]}", self._max_field_bytes)
+                )
         try:
             return body.decode()
-        except UnicodeDecodeError as error:
-            raise InvalidRequestError(f"The field {name[:40]} is not UTF-8 text") from error
+        except UnicodeDecodeError:
+            raise self._no_text(
+                part, InvalidRequestError(f"The field {name[:40]} is not UTF-8 text")
+            ) from None
+
+    def _no_text(self, part: BodyPartReader, error: FrameloomError) -> FrameloomError:
+        """A file in a part of another name is most likely the media file: what is missing is said instead."""
+        return error if part.filename is None else RequestInvalidError.missing("body", self._file_field)
 
     async def _chunks(self, part: BodyPartReader) -> AsyncIterator[bytes]:
         while True:
@@ -119,19 +140,15 @@ class FormReader:
                 chunk = await part.read_chunk(_CHUNK_BYTES)
             if not chunk:
                 return
+            self._stopwatch.count(len(chunk))
             yield chunk
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[None]:
         """Around each read: its time limit, and what its errors mean."""
         try:
-            async with asyncio.timeout(self._idle_timeout_seconds):
+            async with self._stopwatch.waiting():
                 yield
-        except TimeoutError:
-            raise UploadTimeoutError(
-                f"Nothing was received for {self._idle_timeout_seconds:g} s",
-                hint="Check the connection and send again.",
-            ) from None
         except ConnectionError as error:
             raise UploadAbortedError("The client went away during the upload") from error
         except (ValueError, AssertionError, RuntimeError, HttpProcessingError) as error:

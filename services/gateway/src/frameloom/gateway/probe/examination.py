@@ -45,9 +45,9 @@ def examined(source: Source, size_bytes: int, demuxer: str, limits: ProbeLimits)
     if demuxer == _MOV:
         indexed = require_harmless(source, size_bytes, limits.read_bytes)
         source.seek(0)
-    with _told(Reason.DAMAGED if indexed else Reason.NO_INDEX), _opened(source, demuxer, limits) as container:
+    with _told(Reason.DAMAGED if indexed else Reason.NO_INDEX), _opened(source, demuxer) as container:
         seen = _seen(container, demuxer)
-        if not indexed and not seen.streams:
+        if not indexed and seen.video is None and seen.audio is None:
             raise Refused(Reason.NO_INDEX)
         facts = judged(seen, limits)
         chosen = seen.video if seen.video is not None else seen.audio
@@ -69,13 +69,11 @@ def _told(reason: Reason, **facts: Any) -> Iterator[None]:
         raise Refused(reason, **facts) from error
 
 
-def _opened(source: Source, demuxer: str, limits: ProbeLimits) -> InputContainer:
+def _opened(source: Source, demuxer: str) -> InputContainer:
     options = {
         "format_whitelist": _FORMATS,
         "codec_whitelist": _CODECS,
         "protocol_whitelist": "",
-        "max_streams": str(limits.streams + 1),
-        "max_pixels": str(limits.pixels),
         "probesize": str(_ANALYSED_BYTES),
         "threads": "1",
     }

@@ -90,6 +90,8 @@ def judged(seen: Seen, limits: ProbeLimits) -> MediaFacts:
     """
     if len(seen.streams) > limits.streams:
         raise Refused(Reason.STREAMS, limit=limits.streams)
+    if not seen.streams:
+        raise Refused(Reason.DAMAGED)
     picture = None if seen.video is None else seen.streams[seen.video]
     sound = None if seen.audio is None else seen.streams[seen.audio]
     if picture is None and sound is None:

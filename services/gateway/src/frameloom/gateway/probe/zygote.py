@@ -9,8 +9,10 @@ child, and tells how children ended. Its first message says what they are shut o
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
+import pkgutil
 import selectors
 import signal
 import socket
@@ -18,6 +20,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
+from types import ModuleType
 from typing import Any, NoReturn
 
 import av
@@ -65,6 +68,7 @@ def main(arguments: list[str]) -> NoReturn:
         os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
     jail.die_with_parent()
     av.logging.set_level(None)
+    _import_all(av)
     sample = _tiny_video()
     _warm(sample)
     made = _Jail(
@@ -88,12 +92,19 @@ def _ignore_signals() -> None:
 
 
 def _warm(sample: bytes) -> None:
-    """Runs what every child will run, so that nothing has to be imported or found in a jail."""
+    """Runs what every child will run, so that nothing has to be found in a jail."""
     limits = ProbeLimits(duration_seconds=9, pixels=9999, fps=99, streams=9, bit_depth=9, read_bytes=9999)
     for content in (sample,):
         file = RangeFile(lambda at, size, of=content: of[at : at + size], len(content), 9999, 9999)  # type: ignore[misc]
         with suppress(Refused):
             json.dumps(examined(file, len(content), "mov", limits).model_dump())
+
+
+def _import_all(package: ModuleType) -> None:
+    """A library may import a part of itself when a file first needs it: in a jail it could not."""
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if not found.name.endswith("__main__"):
+            importlib.import_module(found.name)
 
 
 def _tiny_video() -> bytes:

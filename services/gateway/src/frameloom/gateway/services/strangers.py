@@ -8,7 +8,7 @@ from frameloom.common.errors import FrameloomError
 from frameloom.gateway.errors import IndirectMediaError, StillImageError, UnsupportedMediaError
 
 READ_HERE = "Send MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WAV, MP3, FLAC or Ogg."
-_TEXT_BYTES = 512
+_TEXT_BYTES = 2048
 _IMAGES = {
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"\xff\xd8\xff": "JPEG",
