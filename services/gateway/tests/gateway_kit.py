@@ -120,7 +120,9 @@ class LocalProber:
         return await asyncio.to_thread(examined, io.BytesIO(body), len(body), media.demuxer, limits)
 
 
-def offer(name: str, *, available: bool = True, reason: str | None = None) -> PipelineOffer:
+def offer(
+    name: str, *, available: bool = True, reason: str | None = None, modalities: tuple[str, ...] = ()
+) -> PipelineOffer:
     info = PipelineInfo(
         name=name,
         version="1.0",
@@ -128,6 +130,7 @@ def offer(name: str, *, available: bool = True, reason: str | None = None) -> Pi
         description=f"The pipeline {name}",
         pipeline_family=name.split("_", maxsplit=1)[0],
         variant="plain",
+        modalities=modalities,
         outputs=(Output(format="COCO", types=("boxes",)),),
         config_schema=SCHEMA,
     )

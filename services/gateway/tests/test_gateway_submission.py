@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from gateway_kit import KEY_LINE, MP4, Gateway, form, soon
+from gateway_kit import KEY_LINE, MP4, Gateway, form, offer, soon, tiny_video
 
 from frameloom.common.background import set_within
 from frameloom.common.documents import JobDocument
@@ -84,6 +84,26 @@ async def test_what_is_refused_leaves_nothing(
     assert body["detail"] == body["error"]["message"]
     assert body["error"]["timestamp"].endswith("Z")
     assert nothing_left(gateway)
+
+
+async def test_the_length_is_known_from_the_start(gateway: Gateway) -> None:
+    _, body = await gateway.post(form(tiny_video(frames=50)))
+    assert body["video_duration_seconds"] == 2
+    stored = gateway.jobs.held[body["id"]]
+    assert stored.facts is not None
+    assert (stored.facts.video_codec, stored.facts.width, stored.facts.fps) == ("mpeg4", 64, 25.0)
+
+
+async def test_a_file_that_no_chosen_pipeline_can_use_is_refused(gateway: Gateway) -> None:
+    both = offer("both", modalities=("audio", "video"))
+    await gateway.fleet.offer([offer("listening", modalities=("audio",)), both])
+    status, body = await gateway.post(form(fields={"selected_pipelines": "listening"}))
+    assert (status, body["error"]["code"]) == (400, "MEDIA_NOT_USABLE")
+    assert body["error"]["message"] == "The file clip.mp4 has only a picture in it, and listening needs sound"
+    assert body["error"]["detail"] == {"has_video": True, "has_audio": False, "pipelines": ["listening"]}
+    assert nothing_left(gateway)
+    status, _ = await gateway.post(form(fields={"selected_pipelines": "listening,both"}))
+    assert status == 201
 
 
 async def test_unknown_pipelines_are_answered_with_the_known_ones(gateway: Gateway) -> None:
