@@ -48,6 +48,10 @@ AUDIO_CODECS = frozenset(
 )
 """Of sound, likewise."""
 
+DECODER_MAX_PIXELS = 2**27
+"""Pictures in the middle of a stream may be larger than the first one, which is all that the gate sees. Who
+decodes on sets this as FFmpeg's ``max_pixels``."""
+
 DECODERS_OF_OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "av1": ("libdav1d",),
     "mp1": ("mp1float",),

@@ -60,11 +60,16 @@ def enter_namespaces() -> bool:
 
 
 def leave_files() -> None:
-    """Makes an empty folder, already removed, the root. Only after :func:`enter_namespaces`."""
-    folder = tempfile.mkdtemp(prefix="frameloom-probe-")
-    os.chdir(folder)
-    Path(folder).rmdir()
-    os.chroot(".")
+    """Makes an empty folder, already removed, the root. Only after :func:`enter_namespaces`.
+
+    Where no folder can be made, because all that is mounted is read-only, the root stays: a child can open
+    nothing all the same.
+    """
+    with contextlib.suppress(OSError):
+        folder = tempfile.mkdtemp(prefix="frameloom-probe-")
+        os.chdir(folder)
+        Path(folder).rmdir()
+        os.chroot(".")
     _drop_capabilities()
 
 

@@ -16,7 +16,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from frameloom.common.documents.task import FailureCategory
-from frameloom.common.media.formats import DEMUXERS, codec_whitelist, format_whitelist
+from frameloom.common.media.formats import DECODER_MAX_PIXELS, DEMUXERS, codec_whitelist, format_whitelist
 from frameloom.common.media.sniffing import HEAD_BYTES, sniff
 from frameloom.worker.errors import TaskError
 
@@ -100,6 +100,7 @@ def video_stream(container: InputContainer) -> VideoStream:
         raise TaskError(
             FailureCategory.DECODE_ERROR, "The video is of a codec that the worker can not decode."
         )
+    stream.codec_context.options = {"max_pixels": str(DECODER_MAX_PIXELS)}
     return stream
 
 
