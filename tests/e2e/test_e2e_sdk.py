@@ -24,7 +24,7 @@ def titled(example: str) -> str:
 
 
 def script(example: str, deployment: Deployment) -> str:
-    """The example with the address and the key of the system here; with a client where it takes one as given."""
+    """The example with the address and the key of the system here; with a client where it takes one."""
     connection = f'"{deployment.base_url}", api_key="{deployment.api_key}"'
     placed = example.replace('"http://127.0.0.1:18011", api_key="va_…"', connection)
     given = f"from frameloom.client import Client\nclient = Client({connection})\n"
