@@ -205,8 +205,9 @@ async def test_emotion() -> None:
     assert count == len(document["emotions"]) == 1
     assert document["emotions"][0]["labels"][0] == {"label": "happy", "confidence": 0.75}
     assert (document["emotions"][0]["start"], document["emotions"][0]["end"]) == (1.0, 1.2)
-    assert document["labels"] == ["happy", "sad"]
-    assert document["schema_version"] == "0.1"
+    assert document["emotions"][0]["subject"] == {"id": "3", "type": "person"}
+    assert list(document["labels"]["definitions"]) == ["happy", "sad"]
+    assert document["schema_version"] == 1
 
 
 @pytest.mark.parametrize("writer", sorted(WRITERS))

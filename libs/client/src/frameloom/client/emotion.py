@@ -77,7 +77,7 @@ class EmotionFile(_Part):
 
     schema_version: Literal[1]
     source_pipeline: str
-    emotions: list[Entry] = Field(min_length=1)
+    emotions: list[Entry]
     media: dict[str, Any] | None = None
     labels: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None

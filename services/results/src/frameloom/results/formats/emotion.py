@@ -8,7 +8,10 @@ from frameloom.common.events import Provenance
 from frameloom.common.pipelines import ArtefactSpec, Row
 from frameloom.results.formats.base import Out, Rows, compact, records, words
 
-_VERSION = "0.1"
+_VERSION = 1
+"""What version 0.1 of the specification wants to stand there."""
+_SHORTEST_SECONDS = 0.001
+"""An entry ends after it begins, also where a row tells a moment only."""
 
 
 async def write(spec: ArtefactSpec, provenance: Provenance, rows: Rows, out: Out) -> int:
@@ -28,7 +31,11 @@ async def write(spec: ArtefactSpec, provenance: Provenance, rows: Rows, out: Out
         labels.update(label["label"] for label in entry["labels"])
         out.write((b",\n" if count else b"\n") + compact(entry))
         count += 1
-    tail = {"labels": sorted(labels), "metadata": {"provenance": provenance.model_dump(mode="json")}}
+    taxonomy = {
+        "taxonomy": spec.options.get("taxonomy", "custom"),
+        "definitions": {label: label for label in sorted(labels)},
+    }
+    tail = {"labels": taxonomy, "metadata": {"provenance": provenance.model_dump(mode="json")}}
     out.write(b"],\n" + compact(tail)[1:] + b"\n")
     return count
 
@@ -49,5 +56,7 @@ def _entry(spec: ArtefactSpec, row: Row) -> dict[str, Any] | None:
         "aggregation": spec.options.get("aggregation", "frame"),
     }
     subject = row.get(spec.options.get("subject", "face_id"))
-    named = {} if subject is None else {"subject": str(subject)}
-    return {"start": begin, "end": max(end, begin), "labels": labels, "source": source, **named}
+    kind = spec.options.get("subject_type", "person")
+    named = {} if subject is None else {"subject": {"id": str(subject), "type": kind}}
+    end = max(end, begin + _SHORTEST_SECONDS)
+    return {"start": begin, "end": end, "labels": labels, "source": source, **named}
