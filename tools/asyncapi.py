@@ -39,6 +39,7 @@ from frameloom.common.events import (
     TaskProgressed,
 )
 from frameloom.common.topics import Topics
+from frameloom.gateway.schemas.sockets import Ping, SocketQuery, Subscribe, Unsubscribe
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "asyncapi.json"
@@ -48,8 +49,22 @@ PIPELINE = "{pipeline}"
 _SERVER = "kafka.example.org:9092"
 _DESCRIPTION = (
     "The topics of Frameloom under their default prefix. `frameloom.events` is the public feed; the others "
-    "are between the services. Events are JSON; CloudEvents attributes are in the headers. See events.md."
+    "are between the services. Events are JSON; CloudEvents attributes are in the headers. See events.md. "
+    "`live` is the gateway's WebSocket."
 )
+
+SOCKET = "/api/v1/events/ws"
+_LIVE_MESSAGE: dict[str, Any] = {
+    "title": "LiveMessage",
+    "description": "One thing that is told: an event, telemetry, or an answer.",
+    "type": "object",
+    "properties": {
+        "event": {"type": "string", "description": "job.update, job.log, connected, subscribed, error, …"},
+        "id": {"type": ["string", "null"], "description": "Where to go on after it; telemetry has none"},
+        "data": {"type": "object"},
+    },
+    "required": ["event", "id", "data"],
+}
 
 Kind = type[Event]
 
@@ -121,7 +136,44 @@ def document() -> dict[str, Any]:
     for endpoint in SENDERS:
         broker.publisher(endpoint.topic, schema=_union(endpoint), title=endpoint.title)
     made = AsyncAPI(broker, title="Frameloom events", version=__version__, description=_DESCRIPTION)
-    return _merged(json.loads(made.to_specification().to_json()))
+    return _with_socket(_merged(json.loads(made.to_specification().to_json())))
+
+
+def _with_socket(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with the gateway's WebSocket, the only channel that is not a topic."""
+    said = {kind.__name__: kind for kind in (Subscribe, Unsubscribe, Ping)}
+    shapes = {name: kind.model_json_schema() for name, kind in said.items()} | {"LiveMessage": _LIVE_MESSAGE}
+    query = SocketQuery.model_json_schema()["properties"]
+    document["servers"]["gateway"] = {"host": "gateway.example.org", "protocol": "wss"}
+    document["channels"]["live"] = {
+        "address": SOCKET,
+        "description": "The live feed of the gateway over a WebSocket; see api/events.md.",
+        "servers": [{"$ref": "#/servers/gateway"}],
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in shapes},
+        "bindings": {
+            "ws": {
+                "method": "GET",
+                "query": {"type": "object", "properties": query},
+                "bindingVersion": "0.1.0",
+            }
+        },
+    }
+    for title, action, names in (("live", "send", ["LiveMessage"]), ("live-requests", "receive", list(said))):
+        document["operations"][f"gateway.{title}"] = {
+            "action": action,
+            "channel": {"$ref": "#/channels/live"},
+            "messages": [{"$ref": f"#/channels/live/messages/{name}"} for name in names],
+        }
+    for name, shape in shapes.items():
+        document["components"]["schemas"][name] = shape
+        document["components"]["messages"][name] = {
+            "name": name,
+            "title": name,
+            "summary": shape["description"].splitlines()[0],
+            "contentType": "application/json",
+            "payload": {"$ref": f"#/components/schemas/{name}"},
+        }
+    return document
 
 
 def text() -> str:

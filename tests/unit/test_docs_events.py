@@ -102,10 +102,11 @@ def test_asyncapi_has_every_topic_and_every_event() -> None:
     document = json.loads((ROOT / "docs" / "asyncapi.json").read_text(encoding="utf-8"))
     topics = Topics("frameloom")
     assert {channel["address"] for channel in document["channels"].values()} == {
-        topic.name for topic in [*topics.standing(), *topics.of_pipelines(["{pipeline}"])]
+        *(topic.name for topic in [*topics.standing(), *topics.of_pipelines(["{pipeline}"])]),
+        asyncapi().SOCKET,
     }
     named = {message["name"] for message in document["components"]["messages"].values()}
-    assert named == set(EVENT_TYPES)
+    assert named == {*EVENT_TYPES, "LiveMessage", "Subscribe", "Unsubscribe", "Ping"}
     for reference in re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document)):
         found = document
         for part in reference.split("/"):
