@@ -45,8 +45,9 @@ from frameloom.common.pipelines import Output, PipelineInfo
 from frameloom.common.relay import JobRelay
 from frameloom.common.service import Announcer
 from frameloom.common.settings import FleetSettings
-from frameloom.gateway.app import Ports, application
+from frameloom.gateway.app import application
 from frameloom.gateway.http.typed import Operation
+from frameloom.gateway.ports import Ports
 from frameloom.gateway.probe.examination import examined
 from frameloom.gateway.probe.prober import Examined, Prober
 from frameloom.gateway.probe.rules import ProbeLimits

@@ -2,49 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import structlog
 from aiohttp import web
 
 from frameloom.common import __version__
 from frameloom.common.adapters.kafka import Consumption, Kafka
-from frameloom.common.adapters.mongo import (
-    Mongo,
-    MongoDatabase,
-    MongoFleetStore,
-    MongoJobStore,
-    MongoKeyStore,
-    MongoSecretStore,
-    MongoTaskStore,
-    MongoUploadStore,
-)
-from frameloom.common.adapters.s3 import S3ObjectStore
-from frameloom.common.adapters.s3_parts import S3PartedStore
-from frameloom.common.clock import Clock, SystemClock
-from frameloom.common.documents import Liveness, Service
-from frameloom.common.errors import BrokerUnavailableError
+from frameloom.common.clock import SystemClock
+from frameloom.common.documents import Liveness
 from frameloom.common.events import Event
-from frameloom.common.host import versions_of
-from frameloom.common.ports.database import Database
-from frameloom.common.ports.objects import ObjectStore
-from frameloom.common.ports.parts import PartedStore
-from frameloom.common.ports.stores import (
-    FleetStore,
-    JobStore,
-    KeyStore,
-    SecretStore,
-    TaskStore,
-    UploadStore,
-)
-from frameloom.common.relay import JobRelay
-from frameloom.common.service import Announcer, Shutdown
-from frameloom.common.settings import FleetSettings, KafkaSettings, MongoSettings, S3Settings, load
+from frameloom.common.service import Shutdown
+from frameloom.common.settings import KafkaSettings, load
 from frameloom.gateway import intake
 from frameloom.gateway.descriptors import allow_descriptors
 from frameloom.gateway.handlers.debug import DebugHandlers
@@ -69,7 +39,7 @@ from frameloom.gateway.http.openapi import document
 from frameloom.gateway.http.recording import Recording
 from frameloom.gateway.http.server import build
 from frameloom.gateway.http.viewer import ViewerCopy, add_viewer
-from frameloom.gateway.probe.prober import Prober
+from frameloom.gateway.ports import Ports, connected
 from frameloom.gateway.routes import Handlers, operations
 from frameloom.gateway.services.access import Access
 from frameloom.gateway.services.artifacts import ArtifactService
@@ -86,7 +56,6 @@ from frameloom.gateway.services.metrics import Metrics
 from frameloom.gateway.services.mock_events import MockEvents
 from frameloom.gateway.services.passes import PassService
 from frameloom.gateway.services.quotas import Quotas
-from frameloom.gateway.services.recorder import Recorder
 from frameloom.gateway.services.results import ResultService
 from frameloom.gateway.services.streams import StreamService
 from frameloom.gateway.services.submission import SubmissionService
@@ -94,7 +63,7 @@ from frameloom.gateway.services.tally import Tally
 from frameloom.gateway.services.uploads import UploadService
 from frameloom.gateway.services.validation import ValidationService
 from frameloom.gateway.services.viewer import ViewerService
-from frameloom.gateway.services.watch import Probe, Watch, Watched
+from frameloom.gateway.services.watch import Watch, Watched
 from frameloom.gateway.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -104,39 +73,6 @@ _DESCRIPTION = (
     "Turns video and audio into annotations. Speaks the VideoAnnotator v1 API: post a file to "
     "`/api/v1/jobs/`, follow it at `/api/v1/events/stream`, and fetch the files that its results name."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """What the gateway needs of the world.
-
-    Attributes:
-        uploads: The object store again, with threads of its own: slow uploads must not hold up downloads.
-        prober: Looks into uploads.
-        unfinished: Uploads that come in parts.
-        tally: Knows how many jobs there are; hears the same events as the hub.
-        recorder: Keeps the books of requests.
-        announcer: Tells the fleet of this process.
-        probes: By dependency, a call that fails when it does not answer.
-    """
-
-    jobs: JobStore
-    tasks: TaskStore
-    fleet: FleetStore
-    keys: KeyStore
-    secrets: SecretStore
-    objects: ObjectStore
-    uploads: PartedStore
-    unfinished: UploadStore
-    relay: JobRelay
-    hub: LiveEvents
-    tally: Tally
-    prober: Prober
-    database: Database
-    recorder: Recorder
-    announcer: Announcer
-    clock: Clock
-    probes: Mapping[str, Probe]
 
 
 def application(settings: Settings, ports: Ports, access: Access) -> web.Application:
@@ -191,7 +127,7 @@ async def main(shutdown: Shutdown) -> None:
         )
         kafka = Kafka(load(KafkaSettings), "gateway")
         feed = (kafka.topics.events, kafka.topics.progress)
-        ports = await _ports(stack, settings, kafka, hub)
+        ports = await connected(stack, settings, kafka, hub)
         hear = partial(_hear, hub, ports.tally)
         kafka.consume(Consumption(name="live-events", topics=feed, handler=hear, group=None))
         await stack.enter_async_context(hub.running(ports.jobs))
@@ -289,55 +225,6 @@ def _watch(settings: Settings, ports: Ports) -> Watch:
         watched,
         every_seconds=settings.diagnostics.status_seconds,
         timeout_seconds=settings.gateway.probe_timeout_seconds,
-    )
-
-
-async def _ports(stack: AsyncExitStack, settings: Settings, kafka: Kafka, hub: LiveEvents) -> Ports:
-    """The real adapters, connected, their indexes in place."""
-    own, s3, fleet_settings = settings.gateway, load(S3Settings), load(FleetSettings)
-    mongo = await stack.enter_async_context(Mongo.connected(load(MongoSettings)))
-    objects = await stack.enter_async_context(S3ObjectStore.connected(s3))
-    uploading = s3.model_copy(update={"threads": own.max_concurrent_uploads})
-    uploads = await stack.enter_async_context(S3PartedStore.connected(uploading))
-    jobs, tasks, keys = MongoJobStore(mongo), MongoTaskStore(mongo), MongoKeyStore(mongo)
-    clock = SystemClock()
-    fleet = MongoFleetStore(mongo, fleet_settings.live_within_seconds)
-    unfinished = MongoUploadStore(mongo)
-    for store in (jobs, tasks, fleet, keys, unfinished):
-        await store.create_indexes()
-
-    async def broker_answers() -> None:
-        if not await kafka.broker.ping(own.probe_timeout_seconds):
-            raise BrokerUnavailableError("The broker does not answer")
-
-    recorder = Recorder(settings.diagnostics.request_log_entries, lambda: hub.open)
-    announcer = Announcer(
-        fleet,
-        fleet_settings,
-        Service.GATEWAY,
-        clock,
-        folder=Path(tempfile.gettempdir()),
-        versions=versions_of(("aiohttp",)),
-        parts=lambda: {"gateway": recorder.facts()},
-    )
-    return Ports(
-        jobs=jobs,
-        tasks=tasks,
-        fleet=fleet,
-        keys=keys,
-        secrets=MongoSecretStore(mongo),
-        objects=objects,
-        uploads=uploads,
-        unfinished=unfinished,
-        relay=JobRelay(jobs, kafka, kafka.topics.events),
-        hub=hub,
-        tally=Tally(jobs, clock),
-        prober=await stack.enter_async_context(intake.prober(settings)),
-        database=MongoDatabase(mongo),
-        recorder=recorder,
-        announcer=announcer,
-        clock=clock,
-        probes={"storage": objects.ping, "broker": broker_answers},
     )
 
 

@@ -62,6 +62,8 @@ class SystemHandlers:
                 metrics=settings.diagnostics.metrics,
                 debug=settings.diagnostics.debug,
                 viewer=settings.viewer.dir is not None,
+                resumable_uploads=True,
+                download_redirects=settings.files.redirect,
             ),
         )
 

@@ -224,6 +224,8 @@ class FeaturesShape(Shape):
     metrics: bool
     debug: bool
     viewer: bool
+    resumable_uploads: bool = Field(description="By the tus protocol")
+    download_redirects: bool = Field(description="Downloads lead to the object store")
 
 
 class SystemConfigResponse(Shape):
