@@ -18,14 +18,22 @@ from typing import Any
 from frameloom.common.pipelines import PipelineInfo
 from frameloom.common.registry import Names, registry
 from frameloom.gateway.services.parameters import Schema, flat
+from frameloom.worker.pipelines.audio_processing import AudioProcessing
 from frameloom.worker.pipelines.face_analysis import FaceAnalysis
 from frameloom.worker.pipelines.scene_detection import SceneDetection
+from frameloom.worker.pipelines.speaker_diarization import SpeakerDiarization
 from frameloom.worker.pipelines.speech_recognition import SpeechRecognition
 
 FOLDER = Path(__file__).parents[1] / "docs" / "pipelines"
 BEGIN = "<!-- settings: written by tools/pipeline_tables.py -->"
 END = "<!-- end of settings -->"
-OURS = (FaceAnalysis.info, SceneDetection.info, SpeechRecognition.info)
+OURS = (
+    FaceAnalysis.info,
+    SceneDetection.info,
+    SpeechRecognition.info,
+    SpeakerDiarization.info,
+    AudioProcessing.info,
+)
 HEAD = "| key | type | default | possible | meaning |\n| --- | --- | --- | --- | --- |"
 
 

@@ -15,11 +15,19 @@ from frameloom.common.registry import merged, registry
 from frameloom.worker.errors import TaskError
 from frameloom.worker.models import ModelStore
 from frameloom.worker.pipelines import Only, Pipeline, PipelineConfig
+from frameloom.worker.pipelines.audio_processing import AudioProcessing
 from frameloom.worker.pipelines.face_analysis import FaceAnalysis, FaceConfig
 from frameloom.worker.pipelines.scene_detection import SceneConfig, SceneDetection
+from frameloom.worker.pipelines.speaker_diarization import SpeakerDiarization
 from frameloom.worker.pipelines.speech_recognition import SpeechRecognition
 
-PIPELINES: list[type[Pipeline]] = [SceneDetection, FaceAnalysis, SpeechRecognition]
+PIPELINES: list[type[Pipeline]] = [
+    SceneDetection,
+    FaceAnalysis,
+    SpeechRecognition,
+    SpeakerDiarization,
+    AudioProcessing,
+]
 
 
 def judged(pipeline: type[Pipeline], config: dict[str, Any]) -> tuple[bool, bool]:

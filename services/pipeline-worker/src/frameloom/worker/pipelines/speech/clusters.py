@@ -15,12 +15,12 @@ Labels = npt.NDArray[np.int64]
 
 _MOST_AT_ONCE = 2500
 """Vectors whose matrix is worked on: 50 MB. Of more, an even selection is; the others go to the nearest."""
-_SMOOTHED = 1.0
 _KEPT = 0.7
 _DAMPED = 0.01
 _ROUNDS = 50
 _SAME_VOICE = 0.89
-"""Mean cosine between two groups from which on they are one voice: a gap can lie where nobody parts."""
+"""Cosine of two groups' centres from which on they are one voice: a gap can lie where nobody parts. Measured
+on few voices: two speakers on the telephone have 0.887, the halves of one speaker 0.91 or more."""
 
 
 def cluster(vectors: Vectors, least: int, most: int) -> Labels:
@@ -111,12 +111,14 @@ def _joined(vectors: Vectors, labels: Labels, least: int) -> Labels:
 
 
 def _centres(vectors: Vectors, labels: Labels) -> Vectors:
-    means = np.stack([vectors[labels == name].mean(axis=0) for name in np.unique(labels)])
-    return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)
+    means: Vectors = np.stack([vectors[labels == name].mean(axis=0) for name in np.unique(labels)])
+    centres: Vectors = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)
+    return centres
 
 
 def _nearest(vectors: Vectors, centres: Vectors) -> Labels:
-    return (vectors @ centres.T).argmax(axis=1)
+    nearest: Labels = (vectors @ centres.T).argmax(axis=1)
+    return nearest
 
 
 def _in_order(labels: Labels) -> Labels:

@@ -16,6 +16,9 @@ STEP_SECONDS = 0.25
 """One voice in so many seconds: how fine turns can be told apart."""
 _LEAST_TURN_SECONDS = 0.3
 _SMOOTH = 2
+_SECONDS_PER_SPEAKER = 8.0
+"""Speech that must be there for each speaker on average, unless the fewest are given: neighbouring windows
+share most of their sound, so a few seconds look like a voice of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,9 @@ class TurnFinder:
         """The turns of everything that was added, in order of time."""
         if not self._pieces:
             return []
-        labels = _smoothed(self._pieces, cluster(np.concatenate(self._vectors), least, most))
+        seconds = sum(piece.end - piece.begin for piece in self._pieces)
+        most = min(most, max(least, int(seconds / _SECONDS_PER_SPEAKER)))
+        labels = _smoothed(self._pieces, cluster(np.concatenate(self._vectors), least, max(most, 1)))
         return _renumbered(_merged(self._pieces, labels))
 
 
@@ -115,6 +120,4 @@ def _merged(pieces: Sequence[_Piece], labels: Labels) -> list[Turn]:
 def _renumbered(turns: Sequence[Turn]) -> list[Turn]:
     """Speakers from 0 in order of appearance, none left out."""
     names: dict[int, int] = {}
-    return [
-        Turn(turn.begin, turn.end, names.setdefault(turn.speaker, len(names))) for turn in turns
-    ]
+    return [Turn(turn.begin, turn.end, names.setdefault(turn.speaker, len(names))) for turn in turns]

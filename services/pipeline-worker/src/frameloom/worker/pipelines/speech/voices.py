@@ -1,7 +1,8 @@
 """Voices as numbers: the GE2E encoder of Resemblyzer, a vector of 256 for each stretch of speech.
 
-Wan et al., "Generalized End-to-End Loss for Speaker Verification", 2018: three LSTM layers over mel bands, the
-last state through one layer, brought to length one. The cosine of two vectors tells whether one person spoke.
+Wan et al., "Generalized End-to-End Loss for Speaker Verification", 2018: three LSTM layers over mel bands,
+the last state through one layer, brought to length one. The cosine of two vectors tells whether one person
+spoke.
 """
 
 from __future__ import annotations
