@@ -42,7 +42,7 @@ def test_more_than_fit_at_once() -> None:
 
 def test_the_number_can_be_given() -> None:
     order = [place % 4 for place in range(80)]
-    assert len(set(cluster(voices(order), 1, 2).tolist())) == 2
+    assert len(set(cluster(voices(order), 2, 2).tolist())) == 2
     assert len(set(cluster(voices([0] * 30), 3, 3).tolist())) <= 3
 
 
