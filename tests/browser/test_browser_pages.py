@@ -19,13 +19,19 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from support.browser import CHROMIUM, DRIVER, Browser, chromium
 from support.deployment import Deployment
-from support.grounds import Ground
+from support.grounds import Ground, Grounds
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None or DRIVER is None, reason="chromium and chromedriver are not installed here"
 )
 STAND_IN = Path(__file__).parent / "viewer_build"
 TOKEN, URL = "videoannotator_api_token", "videoannotator_api_url"
+
+
+@pytest.fixture(scope="module")
+async def ground(all_grounds: Grounds) -> Ground:
+    """One ground is enough: no page depends on what is behind the gateway."""
+    return await all_grounds.get("embedded")
 
 
 @pytest.fixture(scope="module")

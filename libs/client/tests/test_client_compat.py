@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import stat
+import tomllib
+from pathlib import Path
 
 import pytest
 from client_gateway_more import zipped
@@ -152,6 +155,15 @@ def test_config_shows_and_validates(gateway, call, tmp_path):
     offline = run.invoke(cli.app, ["config", "--validate", str(good), "--server", "http://127.0.0.1:9"])
     assert (offline.exit_code, "syntax only" in offline.stdout) == (0, True)
     assert "Usage:" in call("config").stdout
+
+
+def test_the_commands_of_the_distribution_lead_somewhere():
+    page = Path(__file__).parents[1] / "pyproject.toml"
+    scripts = tomllib.loads(page.read_text())["project"]["scripts"]
+    assert set(scripts) == {"frameloom", "videoannotator"}
+    for target in scripts.values():
+        module, _, name = target.partition(":")
+        assert callable(getattr(importlib.import_module(module), name))
 
 
 def test_a_key_is_sent_where_there_is_one(gateway, call, monkeypatch):
