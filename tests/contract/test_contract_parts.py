@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import aiohttp
 import pytest
@@ -12,6 +13,7 @@ from yarl import URL
 
 from frameloom.common.adapters.memory.parts import MemoryPartedStore
 from frameloom.common.adapters.s3_parts import S3PartedStore
+from frameloom.common.clock import SystemClock
 from frameloom.common.documents.upload import StoredPart
 from frameloom.common.errors import ObjectNotFoundError, PartsLostError, PartsMismatchError
 from frameloom.common.ports.parts import LEAST_PART_BYTES, PartedStore
@@ -60,7 +62,7 @@ async def test_parts_with_gaps_in_their_numbers_become_one_object(objects: Parte
     store_id = await objects.begin_parts("whole", "video/mp4")
     parts = [await objects.put_part("whole", store_id, number, body) for number, body in bodies.items()]
     assert await missing(objects, "whole")
-    await objects.join_parts("whole", store_id, parts)
+    await objects.join_parts("whole", store_id, parts, 2 * LEAST_PART_BYTES + 4)
     assert await content(objects, "whole") == b"".join(bodies.values())
     assert (await objects.info("whole")).content_type == "video/mp4"
     with pytest.raises(PartsLostError):
@@ -75,21 +77,28 @@ async def test_a_part_that_is_sent_again_counts_and_one_that_is_not_named_does_n
     first = await objects.put_part("again", store_id, 1, b"y" * LEAST_PART_BYTES)
     await objects.put_part("again", store_id, 2, b"not named")
     last = await objects.put_part("again", store_id, 3, b"z")
-    await objects.join_parts("again", store_id, [first, last])
+    await objects.join_parts("again", store_id, [first, last], LEAST_PART_BYTES + 1)
     assert await content(objects, "again") == b"y" * LEAST_PART_BYTES + b"z"
 
 
 async def test_parts_that_do_not_fit_are_refused_and_can_be_mended(objects: PartedStore) -> None:
     store_id = await objects.begin_parts("mended", "video/mp4")
-    stale = await objects.put_part("mended", store_id, 1, b"x" * LEAST_PART_BYTES)
     good = await objects.put_part("mended", store_id, 1, b"y" * LEAST_PART_BYTES)
     end = await objects.put_part("mended", store_id, 2, b"z")
     behind = await objects.put_part("mended", store_id, 3, b"z")
-    for wrong in ([], [stale], [StoredPart(number=7, etag=good.etag)], [good, end, behind], [end, good]):
+    for wrong in (
+        [],
+        [StoredPart(number=1, etag="0" * 32)],
+        [StoredPart(number=7, etag=good.etag)],
+        [good, end, behind],
+        [end, good],
+    ):
         with pytest.raises(PartsMismatchError):
-            await objects.join_parts("mended", store_id, wrong)
+            await objects.join_parts("mended", store_id, wrong, LEAST_PART_BYTES)
     assert await missing(objects, "mended")
-    await objects.join_parts("mended", store_id, [good])
+    with pytest.raises(PartsMismatchError):
+        await objects.join_parts("mended", store_id, [good], LEAST_PART_BYTES + 1)
+    await objects.join_parts("mended", store_id, [good], LEAST_PART_BYTES)
     assert await content(objects, "mended") == b"y" * LEAST_PART_BYTES
 
 
@@ -99,7 +108,7 @@ async def test_what_is_dropped_is_gone(objects: PartedStore) -> None:
     await objects.drop_parts("dropped", store_id)
     await objects.drop_parts("dropped", store_id)
     with pytest.raises(PartsLostError):
-        await objects.join_parts("dropped", store_id, [part])
+        await objects.join_parts("dropped", store_id, [part], 1)
     assert await missing(objects, "dropped")
 
 
@@ -116,7 +125,7 @@ async def test_parts_come_straight_from_a_client(objects: PartedStore) -> None:
         assert status == 200
         parts.append(StoredPart(number=number, etag=etag))
         assert (await sent(address.replace("partNumber=", "partNumber=1"), body))[0] == 403
-    await objects.join_parts("direct", store_id, parts)
+    await objects.join_parts("direct", store_id, parts, LEAST_PART_BYTES + 10)
     assert await content(objects, "direct") == b"".join(bodies)
 
 
@@ -133,3 +142,15 @@ async def test_an_object_comes_straight_from_a_client_while_the_address_works(ob
         while (await sent(address, b"late"))[0] == 200:
             await asyncio.sleep(0.2)
     assert (await sent(address, b"later"))[0] == 403
+
+
+async def test_what_was_begun_and_never_joined_is_found(
+    objects: PartedStore,
+) -> None:
+    store_id = await objects.begin_parts("left/behind", "video/mp4")
+    await objects.put_part("left/behind", store_id, 1, b"x")
+    now = SystemClock().now()
+    assert await objects.unjoined(now - timedelta(hours=1)) == []
+    assert await objects.unjoined(now + timedelta(hours=1)) == [("left/behind", store_id)]
+    await objects.drop_parts("left/behind", store_id)
+    assert await objects.unjoined(now + timedelta(hours=1)) == []

@@ -12,8 +12,9 @@ import aiohttp
 import pytest
 from tusclient.client import TusClient
 from tusclient.exceptions import TusUploadFailed
+from yarl import URL
 
-from support.deployment import Deployment
+from support.deployment import SERVICES, Deployment
 from support.grounds import Ground
 
 MIB = 1024**2
@@ -127,5 +128,76 @@ async def test_a_gateway_dies_in_the_middle_and_another_goes_on(
         await deployment.start("gateway")
         await deployment.ready()
         await annotated(deployment, other.request.response_headers["x-job-id"], large)
+    finally:
+        await deployment.close()
+
+
+async def begun(deployment: Deployment, path: Path, **changes: Any) -> dict[str, Any]:
+    """A direct upload, and where its bytes are to be written."""
+    asked = {
+        "filename": path.name,
+        "size_bytes": path.stat().st_size,
+        "selected_pipelines": ["scene_detection"],
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        **changes,
+    }
+    async with deployment.http.post(f"{deployment.base_url}/api/v1/uploads/direct", json=asked) as answer:
+        assert answer.status == 201, await answer.text()
+        return dict(await answer.json())
+
+
+async def put(url: str, body: bytes) -> str:
+    """Writes to an address, as a client without any credentials; answers the ETag."""
+    async with (
+        aiohttp.ClientSession() as stranger,
+        stranger.put(URL(url, encoded=True), data=body) as answer,
+    ):
+        assert answer.status == 200, await answer.text()
+        return answer.headers["ETag"]
+
+
+async def completed(
+    deployment: Deployment, direct: dict[str, Any], **body: Any
+) -> tuple[int, dict[str, Any]]:
+    url = f"{deployment.base_url}/api/v1/uploads/{direct['upload_id']}/complete"
+    async with deployment.http.post(url, json=body) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_a_file_is_written_straight_into_the_store(shared: Deployment, large: Path) -> None:
+    direct = await begun(shared, large)
+    assert direct["method"] == "put"
+    assert (await completed(shared, direct))[0] == 409
+    await put(direct["url"], large.read_bytes())
+    status, job = await completed(shared, direct)
+    assert status == 201, job
+    await annotated(shared, job["id"], large)
+    await put(direct["url"], b"late")  # the address still works, and changes nothing of the job
+    document, _ = await shared.documents(job["id"])
+    assert document.media.key == f"media/{job['id']}/source"
+    status, again = await completed(shared, direct)
+    assert (status, again["id"]) == (201, job["id"])
+    async with shared.http.delete(f"{shared.base_url}/api/v1/uploads/{direct['upload_id']}") as answer:
+        assert answer.status == 204
+    assert await shared.keys("uploads/") == []
+
+
+async def test_a_file_is_written_in_parts(ground: Ground, tmp_path: Path, large: Path) -> None:
+    deployment = Deployment(ground, tmp_path, {"FRAMELOOM_RESUMABLE_DIRECT_PART_BYTES": str(6 * MIB)})
+    try:
+        await deployment.start(*SERVICES)
+        await deployment.ready()
+        direct = await begun(deployment, large)
+        assert (direct["method"], direct["part_count"]) == ("multipart", 4)
+        body, parts = large.read_bytes(), []
+        for part in reversed(direct["parts"]):
+            start = (part["number"] - 1) * direct["part_size_bytes"]
+            etag = await put(part["url"], body[start : start + part["size_bytes"]])
+            parts.append({"number": part["number"], "etag": etag})
+        status, refused = await completed(deployment, direct, parts=parts[1:])
+        assert (status, refused["error"]["code"]) == (409, "UPLOAD_INCOMPLETE")
+        status, job = await completed(deployment, direct, parts=parts)
+        assert status == 201, job
+        await annotated(deployment, job["id"], large)
     finally:
         await deployment.close()

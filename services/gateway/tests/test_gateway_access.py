@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from gateway_kit import Gateway, job
+from gateway_kit import MP4, Gateway, job
 
 from frameloom.common import layout
 from frameloom.common.documents import (
@@ -67,7 +67,7 @@ class Entry:
     """How a stranger's thing is asked for.
 
     Attributes:
-        kind: What the id is of: ``job``, ``key`` or ``upload``.
+        kind: What the id is of: ``job``, ``key``, ``upload``, or ``direct``: one straight into the store.
         query: The parameter that has the id, if it is not in the path.
         body: The field of the JSON body that has it, likewise.
         options: What else the request needs to be complete.
@@ -108,6 +108,8 @@ IDS = {
     "head_upload": Entry("upload"),
     "get_upload": Entry("upload"),
     "end_upload": Entry("upload"),
+    "direct_upload_parts": Entry("direct"),
+    "complete_direct_upload": Entry("direct", options={"json": {}}),
     "patch_upload": Entry("upload", options={"data": b"x"}, headers=PIECE),
     "override_upload": Entry(
         "upload", options={"data": b"x"}, headers={**PIECE, "X-HTTP-Method-Override": "PATCH"}
@@ -187,20 +189,22 @@ async def a_job(gateway: Gateway, name: str, tenant: str) -> None:
     await gateway.objects.put(made.media.key, FILE, "video/mp4")
 
 
-async def an_upload(gateway: Gateway, name: str, tenant: str) -> None:
-    """An upload of which nothing has come yet."""
+async def an_upload(gateway: Gateway, name: str, tenant: str, *, direct: bool) -> None:
+    """An upload of which nothing has come yet; or one that the client has written and not completed."""
     now = gateway.clock.now()
     made = Upload(
         id=name,
         tenant=tenant,
-        way=UploadWay.TUS,
-        length_bytes=5000,
+        way=UploadWay.PUT if direct else UploadWay.TUS,
+        length_bytes=len(MP4),
         part_bytes=1000,
         store_id=await gateway.objects.begin_parts(layout.uploaded(name), "video/mp4"),
         created_at=now,
         expires_at=now + timedelta(hours=1),
     )
     await gateway.unfinished.insert(made)
+    if direct:
+        await gateway.objects.put(layout.uploaded(name), MP4, "video/mp4")
 
 
 def path_of(operation: Operation, wanted: str) -> str:
@@ -263,7 +267,7 @@ class TestStrangers:
         for tenant, wanted in (("theirs", THEIRS), ("ours", OURS)):
             await a_job(gateway, wanted, tenant)
             await a_key(gateway, Scope.JOBS_READ, tenant=tenant, key_id=wanted)
-            await an_upload(gateway, wanted, tenant)
+            await an_upload(gateway, wanted, tenant, direct=IDS[name].kind == "direct")
         before = (
             dict(gateway.jobs.held),
             dict(gateway.keys.held),

@@ -18,6 +18,7 @@ from frameloom.common.settings import KafkaSettings, load
 from frameloom.gateway import intake
 from frameloom.gateway.descriptors import allow_descriptors
 from frameloom.gateway.handlers.debug import DebugHandlers
+from frameloom.gateway.handlers.direct import DirectHandlers
 from frameloom.gateway.handlers.events import EventHandlers
 from frameloom.gateway.handlers.files import FileHandlers
 from frameloom.gateway.handlers.health import HealthHandlers
@@ -45,6 +46,7 @@ from frameloom.gateway.services.access import Access
 from frameloom.gateway.services.artifacts import ArtifactService
 from frameloom.gateway.services.catalogue import Catalogue
 from frameloom.gateway.services.debug import DebugService
+from frameloom.gateway.services.direct import DirectService
 from frameloom.gateway.services.files import FileStore
 from frameloom.gateway.services.finishing import UploadKeeper
 from frameloom.gateway.services.gate import MediaGate
@@ -198,6 +200,9 @@ def _handlers(settings: Settings, ports: Ports, access: Access) -> tuple[Handler
         viewer=ViewerHandlers(ViewerService(access.tokens, access.keys, ports.clock, settings.viewer)),
         debug=_debug(settings, ports, access, watch),
         uploads=UploadHandlers(uploads, own.body_idle_timeout_seconds),
+        direct=DirectHandlers(
+            DirectService(uploads, ports.uploads, gate, ports.clock, settings.resumable), jobs
+        ),
     )
     return handlers, uploads.keeper
 

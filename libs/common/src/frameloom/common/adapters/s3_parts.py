@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from minio.datatypes import Part
@@ -20,6 +20,7 @@ from frameloom.common.errors import PartsLostError, PartsMismatchError
 from frameloom.common.ports.parts import LEAST_PART_BYTES
 
 T = TypeVar("T")
+_AT_ONCE = 1000
 _LOST = {"NoSuchUpload"}
 _MISMATCH = {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "MalformedXML"}
 
@@ -53,7 +54,7 @@ class S3PartedStore(S3ObjectStore):
         )
         return StoredPart(number=number, etag=etag)
 
-    async def join_parts(self, key: str, store_id: str, parts: Sequence[StoredPart]) -> None:
+    async def join_parts(self, key: str, store_id: str, parts: Sequence[StoredPart], size_bytes: int) -> None:
         """Makes the object of these parts.
 
         They are compared with what the store has beforehand: not every store does that when it joins them.
@@ -61,7 +62,7 @@ class S3PartedStore(S3ObjectStore):
         named = [Part(part.number, part.etag.strip('"')) for part in parts]
 
         def joined() -> None:
-            _compare(key, named, self._stored(key, store_id))
+            _compare(key, named, self._stored(key, store_id), size_bytes)
             self._client._complete_multipart_upload(self._bucket, key, store_id, named)
 
         await self._step(key, joined)
@@ -72,6 +73,19 @@ class S3PartedStore(S3ObjectStore):
             await self._step(key, lambda: self._client._abort_multipart_upload(self._bucket, key, store_id))
         except PartsLostError:
             return
+
+    async def unjoined(self, before: datetime) -> list[tuple[str, str]]:
+        """Objects in parts that were begun before a time, some of them."""
+
+        def listed() -> list[tuple[str, str]]:
+            found = self._client._list_multipart_uploads(self._bucket, max_uploads=_AT_ONCE).uploads
+            return [
+                (one.object_name, one.upload_id)
+                for one in found
+                if one.upload_id and one.initiated_time is not None and one.initiated_time < before
+            ]
+
+        return await self._call(self._bucket, listed)
 
     async def presigned_put(self, key: str, *, seconds: int) -> str | None:
         """An address under which anybody can store an object for a while."""
@@ -87,12 +101,13 @@ class S3PartedStore(S3ObjectStore):
             method, self._bucket, key, expires=timedelta(seconds=seconds), extra_query_params=wanted
         )
 
-    def _stored(self, key: str, store_id: str) -> dict[int, Part]:
-        found: dict[int, Part] = {}
+    def _stored(self, key: str, store_id: str) -> dict[tuple[int, str], int]:
+        """Sizes by number and ETag: a store may keep a part that was sent again, beside the new one."""
+        found: dict[tuple[int, str], int] = {}
         marker: str | None = None
         while True:
             page = self._client._list_parts(self._bucket, key, store_id, part_number_marker=marker)
-            found |= {part.part_number: part for part in page.parts}
+            found |= {(one.part_number, one.etag.strip('"')): one.size or 0 for one in page.parts}
             if not page.is_truncated or not page.parts:
                 return found
             marker = str(page.parts[-1].part_number)
@@ -105,13 +120,17 @@ class S3PartedStore(S3ObjectStore):
         return await self._call(key, explained)
 
 
-def _compare(key: str, named: Sequence[Part], stored: Mapping[int, Part]) -> None:
+def _compare(key: str, named: Sequence[Part], stored: Mapping[tuple[int, str], int], size_bytes: int) -> None:
     numbers = [part.part_number for part in named]
     if not named or numbers != sorted(set(numbers)):
         raise PartsMismatchError(f"The parts of {key} are not in the order of their numbers")
+    sizes = []
     for part in named:
-        there = stored.get(part.part_number)
-        if there is None or there.etag.strip('"') != part.etag:
+        size = stored.get((part.part_number, part.etag))
+        if size is None:
             raise PartsMismatchError(f"Part {part.part_number} of {key} is not there, or is another one")
-        if part is not named[-1] and (there.size or 0) < LEAST_PART_BYTES:
+        if part is not named[-1] and size < LEAST_PART_BYTES:
             raise PartsMismatchError(f"Part {part.part_number} of {key} is below {LEAST_PART_BYTES} bytes")
+        sizes.append(size)
+    if sum(sizes) != size_bytes:
+        raise PartsMismatchError(f"The parts of {key} have {sum(sizes)} bytes, not {size_bytes}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from frameloom.common.documents.upload import StoredPart
@@ -28,17 +29,22 @@ class PartedStore(ObjectStore, Protocol):
         """
         ...
 
-    async def join_parts(self, key: str, store_id: str, parts: Sequence[StoredPart]) -> None:
+    async def join_parts(self, key: str, store_id: str, parts: Sequence[StoredPart], size_bytes: int) -> None:
         """Makes the object of these parts, in the order of their numbers; others are dropped.
 
         Raises:
             PartsLostError: The store does not know of this any more: also, when it was done before.
-            PartsMismatchError: A part is not there, is another one, or is too small.
+            PartsMismatchError: A part is not there, is another one, or is too small, or together they have
+                not this size. They stay as they are.
         """
         ...
 
     async def drop_parts(self, key: str, store_id: str) -> None:
         """Gives an object in parts up, with all that has come. One that is not there counts as dropped."""
+        ...
+
+    async def unjoined(self, before: datetime) -> list[tuple[str, str]]:
+        """Key and store's id of objects in parts that were begun before a time; of many, some."""
         ...
 
     async def presigned_put(self, key: str, *, seconds: int) -> str | None:

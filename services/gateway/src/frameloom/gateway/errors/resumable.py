@@ -112,6 +112,32 @@ class UploadIncompleteError(ConflictError):
 
     code = "UPLOAD_INCOMPLETE"
 
+    @classmethod
+    def size(cls, found_bytes: int, length_bytes: int) -> UploadIncompleteError:
+        """It has another size."""
+        return cls(
+            f"The upload was declared with {length_bytes} bytes; {found_bytes} are there",
+            hint="Send the whole file to the address that was given for it, then complete the upload again.",
+            detail={"size_bytes": found_bytes, "expected_bytes": length_bytes},
+        )
+
+    @classmethod
+    def nothing(cls) -> UploadIncompleteError:
+        """Nothing has come."""
+        return cls(
+            "Nothing has come for this upload yet",
+            hint="Send the file with PUT to the address that was given for it, then complete the upload.",
+        )
+
+    @classmethod
+    def parts(cls, why: str) -> UploadIncompleteError:
+        """The parts do not fit."""
+        return cls(
+            why,
+            hint="Name every part by its number, with the ETag that the store answered its PUT with. "
+            "POST /api/v1/uploads/{id}/parts gives addresses for parts that must be sent again.",
+        )
+
 
 class WrongWayError(ConflictError):
     """The upload was begun in another way."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from frameloom.gateway.handlers.debug import DebugHandlers
+from frameloom.gateway.handlers.direct import DirectHandlers
 from frameloom.gateway.handlers.events import EventHandlers
 from frameloom.gateway.handlers.files import FileHandlers
 from frameloom.gateway.handlers.health import HealthHandlers
@@ -25,7 +26,7 @@ from frameloom.gateway.routes.jobs import job_operations
 from frameloom.gateway.routes.keys import key_operations
 from frameloom.gateway.routes.pipelines import pipeline_operations, validation_operations
 from frameloom.gateway.routes.system import system_operations
-from frameloom.gateway.routes.uploads import upload_operations
+from frameloom.gateway.routes.uploads import direct_operations, upload_operations
 from frameloom.gateway.routes.viewer import viewer_operations
 
 
@@ -47,6 +48,7 @@ class Handlers:
     system: SystemHandlers
     keys: KeyHandlers
     uploads: UploadHandlers
+    direct: DirectHandlers
     viewer: ViewerHandlers
     debug: DebugHandlers | None = None
 
@@ -64,6 +66,7 @@ def operations(handlers: Handlers) -> list[Operation]:
         *system_operations(handlers.system),
         *key_operations(handlers.keys),
         *upload_operations(handlers.uploads),
+        *direct_operations(handlers.direct),
         *viewer_operations(handlers.viewer),
         *(debug_operations(handlers.debug) if handlers.debug else ()),
     ]

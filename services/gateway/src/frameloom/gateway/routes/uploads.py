@@ -6,6 +6,7 @@ from frameloom.common.errors import JobNotFoundError
 from frameloom.gateway.errors import (
     BusyError,
     ChecksumMismatchError,
+    DirectUnavailableError,
     InvalidConfigError,
     InvalidRequestError,
     OffsetMediaTypeError,
@@ -17,12 +18,14 @@ from frameloom.gateway.errors import (
     UnknownPipelineError,
     UnsupportedMediaError,
     UploadGoneError,
+    UploadIncompleteError,
     UploadLockedError,
     UploadNotFoundError,
     UploadOverflowError,
     UploadTimeoutError,
     WrongWayError,
 )
+from frameloom.gateway.handlers.direct import DirectHandlers
 from frameloom.gateway.handlers.uploads import UploadHandlers
 from frameloom.gateway.http.tus import UPLOADS
 from frameloom.gateway.http.typed import Operation
@@ -55,6 +58,44 @@ _BYTES_ERRORS = (
     ChecksumMismatchError,
     TusVersionError,
 )
+
+
+def direct_operations(direct: DirectHandlers) -> list[Operation]:
+    """Addresses to write to, and the call at the end."""
+    return [
+        Operation(
+            method="POST",
+            path=f"{UPLOADS}/direct",
+            id="create_direct_upload",
+            summary="Begin a Direct Upload",
+            handler=direct.begin,
+            tags=TAGS,
+            scope=Scope.JOBS_WRITE,
+            status=201,
+            errors=(*BEGIN_ERRORS, DirectUnavailableError),
+        ),
+        Operation(
+            method="POST",
+            path=f"{ONE}/parts",
+            id="direct_upload_parts",
+            summary="Addresses of a Direct Upload",
+            handler=direct.parts,
+            tags=TAGS,
+            scope=Scope.JOBS_WRITE,
+            errors=(InvalidRequestError, UploadNotFoundError, UploadGoneError, WrongWayError),
+        ),
+        Operation(
+            method="POST",
+            path=f"{ONE}/complete",
+            id="complete_direct_upload",
+            summary="Complete a Direct Upload",
+            handler=direct.complete,
+            tags=TAGS,
+            scope=Scope.JOBS_WRITE,
+            status=201,
+            errors=(*FINISH_ERRORS, UploadNotFoundError, UploadIncompleteError, WrongWayError),
+        ),
+    ]
 
 
 def upload_operations(uploads: UploadHandlers) -> list[Operation]:

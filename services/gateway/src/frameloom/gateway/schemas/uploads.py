@@ -79,3 +79,65 @@ class UploadResponse(BaseModel):
     error: UploadErrorShape | None
     created_at: datetime
     expires_at: datetime
+
+
+class DirectRequest(BaseModel):
+    """A file that is to be written straight into the object store."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    filename: str | None = Field(default=None, max_length=1024)
+    size_bytes: int = Field(strict=True, ge=1, le=2**53, description="Of the whole file")
+    selected_pipelines: list[str] | None = Field(
+        default=None, max_length=100, description="Names; none: as in a form that names none"
+    )
+    config: dict[str, Any] | None = None
+    sha256: str | None = Field(
+        default=None, pattern=r"^[0-9a-f]{64}$", description="Of the whole file: it must be this one then"
+    )
+
+
+class PartAddress(BaseModel):
+    """Where a part is to be written."""
+
+    number: int
+    url: str = Field(description="For a PUT with the bytes of this part")
+    size_bytes: int
+
+
+class DirectResponse(BaseModel):
+    """Where a file is to be written."""
+
+    upload_id: str
+    method: str = Field(description="put: the whole file to `url`; multipart: its parts to theirs")
+    url: str | None
+    part_size_bytes: int | None
+    parts: list[PartAddress]
+    part_count: int = Field(description="More than are listed: ask for the addresses of the rest")
+    headers: dict[str, str] = Field(description="To be sent with each PUT")
+    expires_at: datetime = Field(description="The addresses work until then; ask for fresh ones after that")
+
+
+class PartsRequest(BaseModel):
+    """Of which parts the addresses are wanted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    numbers: list[int] = Field(default_factory=list, max_length=1000, description="None: the first thousand")
+
+
+class NamedPart(BaseModel):
+    """A part that was written."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    number: int = Field(ge=1, le=10_000)
+    etag: str = Field(min_length=1, max_length=200, description="As the store answered the PUT of the part")
+
+
+class CompleteRequest(BaseModel):
+    """All parts that were written; none for a file that was written as a whole."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    parts: list[NamedPart] = Field(default_factory=list, max_length=10_000)

@@ -23,6 +23,7 @@ from frameloom.common.ports.stores import JobStore, UploadStore
 from frameloom.gateway.errors import (
     InvalidRequestError,
     TooManyRequestsError,
+    UploadIncompleteError,
     UploadLockedError,
     UploadNotFoundError,
 )
@@ -31,6 +32,7 @@ from frameloom.gateway.services.gate import MediaGate, Quarantined
 from frameloom.gateway.services.holding import Hold, Holder
 from frameloom.gateway.services.quotas import Quotas
 from frameloom.gateway.services.receiving import discard, join, lost
+from frameloom.gateway.services.strays import StraySweeper
 from frameloom.gateway.services.submission import SubmissionService
 
 _AT_ONCE = 100
@@ -126,6 +128,9 @@ class Finisher:
                 )
             except ObjectNotFoundError as error:
                 raise lost() from error
+            if admitted.media.size_bytes != upload.length_bytes:
+                await self._gate.discard(job_id)
+                raise UploadIncompleteError.size(admitted.media.size_bytes, upload.length_bytes)
             if upload.sha256 is not None and admitted.media.sha256 != upload.sha256:
                 await self._gate.discard(job_id)
                 raise InvalidRequestError(
@@ -146,11 +151,18 @@ class UploadKeeper:
     """Finishes what a gateway that died has left received, and removes what has expired."""
 
     def __init__(
-        self, uploads: UploadStore, holder: Holder, finisher: Finisher, clock: Clock, every_seconds: float
+        self,
+        uploads: UploadStore,
+        holder: Holder,
+        finisher: Finisher,
+        strays: StraySweeper,
+        clock: Clock,
+        every_seconds: float,
     ) -> None:
         self._uploads = uploads
         self._holder = holder
         self._finisher = finisher
+        self.strays = strays
         self._clock = clock
         self._every_seconds = every_seconds
 
@@ -158,7 +170,7 @@ class UploadKeeper:
     async def running(self) -> AsyncIterator[None]:
         """Looks in the background."""
         work = repeatedly(self.look, self._every_seconds, "upload keeper waits")
-        async with in_background(work, "upload-keeper"):
+        async with in_background(work, "upload-keeper"), self.strays.running():
             yield
 
     async def look(self) -> None:

@@ -7,6 +7,7 @@ next request. At most a part and a chunk are in memory.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import structlog
@@ -144,17 +145,23 @@ class Appending:
         await discard(self._objects, unused)
 
 
-async def join(hold: Hold, objects: PartedStore) -> None:
+async def join(hold: Hold, objects: PartedStore, parts: Sequence[StoredPart] = ()) -> None:
     """Makes one object of the parts. Again, after it was broken off, it finds that done.
+
+    Args:
+        hold: The upload.
+        objects: Where its parts are.
+        parts: As the client names them, if it has stored them itself.
 
     Raises:
         UploadGoneError: The parts are gone.
+        PartsMismatchError: They are not those of the store, or not all.
     """
     upload = hold.current
     if upload.store_id is not None:
         key = layout.uploaded(upload.id)
         try:
-            await objects.join_parts(key, upload.store_id, upload.parts)
+            await objects.join_parts(key, upload.store_id, parts or upload.parts, upload.length_bytes)
         except PartsLostError as error:
             if not await there(objects, upload):
                 raise lost() from error

@@ -44,11 +44,13 @@ from frameloom.gateway.services.giving_way import until
 from frameloom.gateway.services.holding import Hold, Holder
 from frameloom.gateway.services.quotas import Quotas
 from frameloom.gateway.services.receiving import Appending
+from frameloom.gateway.services.strays import StraySweeper
 from frameloom.gateway.services.submission import SubmissionService
 from frameloom.gateway.settings import ResumableSettings
 
 _SPARE_PARTS = 1000
 """Part numbers that are left out when a request takes over from one that died."""
+_SPARE = timedelta(hours=1)
 _MEDIA = "application/octet-stream"
 _LAST_WORDS_SECONDS = 5.0
 _BROKEN_OFF = (UploadAbortedError, UploadTimeoutError, UploadOverflowError)
@@ -120,7 +122,14 @@ class UploadService:
         self.max_bytes = max_bytes
         self.holder = Holder(uploads, settings.lease_seconds)
         self.finisher = Finisher(uploads, jobs, objects, gate, submissions, quotas)
-        self.keeper = UploadKeeper(uploads, self.holder, self.finisher, clock, settings.sweep_every_seconds)
+        self.keeper = UploadKeeper(
+            uploads,
+            self.holder,
+            self.finisher,
+            StraySweeper(uploads, objects, timedelta(seconds=settings.expire_seconds) + _SPARE, clock),
+            clock,
+            settings.sweep_every_seconds,
+        )
 
     async def begin(self, caller: Caller, announced: Announced, way: UploadWay = UploadWay.TUS) -> Upload:
         """Makes room for an upload, before any byte of it is sent.
