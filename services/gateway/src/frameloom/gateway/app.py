@@ -199,7 +199,7 @@ def _handlers(settings: Settings, ports: Ports, access: Access) -> tuple[Handler
         keys=KeyHandlers(access.keys),
         viewer=ViewerHandlers(ViewerService(access.tokens, access.keys, ports.clock, settings.viewer)),
         debug=_debug(settings, ports, access, watch),
-        uploads=UploadHandlers(uploads, own.body_idle_timeout_seconds),
+        uploads=UploadHandlers(uploads, intake.pace(settings)),
         direct=DirectHandlers(
             DirectService(uploads, ports.uploads, gate, ports.clock, settings.resumable), jobs
         ),

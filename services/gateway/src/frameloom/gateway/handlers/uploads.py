@@ -8,6 +8,7 @@ from frameloom.common.documents import JobDocument, Upload, UploadState
 from frameloom.gateway.errors import InvalidRequestError, RefusedUploadError, UploadGoneError
 from frameloom.gateway.http import tus
 from frameloom.gateway.http.bodies import BodyStream
+from frameloom.gateway.http.pacing import Pace
 from frameloom.gateway.http.typed import Answer, FromHeaders, FromPath, StreamOf
 from frameloom.gateway.schemas.uploads import (
     CreationHeaders,
@@ -27,9 +28,9 @@ _FIELDS = ("selected_pipelines", "config")
 class UploadHandlers:
     """The unfinished uploads of the caller's tenant."""
 
-    def __init__(self, uploads: UploadService, idle_timeout_seconds: float) -> None:
+    def __init__(self, uploads: UploadService, pace: Pace) -> None:
         self._uploads = uploads
-        self._idle_timeout_seconds = idle_timeout_seconds
+        self._pace = pace
 
     async def options(self) -> Answer[None]:
         """What this server speaks: tus 1.0.0, with these extensions."""
@@ -71,7 +72,7 @@ class UploadHandlers:
             caller,
             upload.id,
             0,
-            body.chunks(self._idle_timeout_seconds),
+            body.chunks(self._pace),
             declared_bytes=body.length_bytes,
             checksum=checksum,
         )
@@ -104,7 +105,7 @@ class UploadHandlers:
             caller,
             upload_id,
             tus.number("Upload-Offset", headers.upload_offset),
-            body.chunks(self._idle_timeout_seconds),
+            body.chunks(self._pace),
             declared_bytes=body.length_bytes,
             checksum=tus.checksum(headers.upload_checksum),
         )

@@ -1,15 +1,15 @@
-"""The body of a request as a stream of bytes, with a limit on the client's silence."""
+"""The body of a request as a stream of bytes, from a client that must not be too slow."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 from aiohttp.hdrs import CONTENT_ENCODING
 from aiohttp.http_exceptions import HttpProcessingError
 
-from frameloom.gateway.errors import InvalidRequestError, UploadAbortedError, UploadTimeoutError
+from frameloom.gateway.errors import InvalidRequestError, UploadAbortedError
+from frameloom.gateway.http.pacing import Pace, Stopwatch
 
 _CHUNK_BYTES = 256 * 1024
 
@@ -40,23 +40,19 @@ class BodyStream:
         """Whether there may be one."""
         return self._request.body_exists
 
-    async def chunks(self, idle_timeout_seconds: float) -> AsyncIterator[bytes]:
+    async def chunks(self, pace: Pace) -> AsyncIterator[bytes]:
         """Its bytes as they come.
 
         Raises:
-            UploadTimeoutError: Nothing came for so long.
+            UploadTimeoutError: Nothing came for long, or too little.
             UploadAbortedError: The client went away.
             InvalidRequestError: It is not framed as HTTP wants it.
         """
+        stopwatch = Stopwatch(pace)
         while True:
             try:
-                async with asyncio.timeout(idle_timeout_seconds):
+                async with stopwatch.waiting():
                     chunk = await self._request.content.read(_CHUNK_BYTES)
-            except TimeoutError:
-                raise UploadTimeoutError(
-                    f"Nothing was received for {idle_timeout_seconds:g} s",
-                    hint="Check the connection and go on from the offset that HEAD tells.",
-                ) from None
             except ConnectionError as error:
                 raise UploadAbortedError("The client went away during the upload") from error
             except HttpProcessingError as error:
@@ -65,4 +61,5 @@ class BodyStream:
                 ) from error
             if not chunk:
                 return
+            stopwatch.count(len(chunk))
             yield chunk
