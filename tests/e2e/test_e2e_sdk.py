@@ -1,14 +1,17 @@
-"""The examples of docs/sdk.md, run as they stand there against a whole system."""
+"""The Python client against a whole system: the examples of docs/sdk.md, and an upload through a crash."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import struct
 import sys
 from pathlib import Path
 
 import pytest
 
+from frameloom.client import AsyncClient
 from support.deployment import Deployment
 
 PAGE = Path(__file__).parents[2] / "docs" / "sdk.md"
@@ -54,3 +57,30 @@ async def test_the_example_does_what_it_says(
 
 def test_there_are_examples_of_each_part() -> None:
     assert len(EXAMPLES) == 8
+
+
+async def test_a_resumable_upload_outlives_the_gateway(
+    deployment: Deployment, video: Path, tmp_path: Path
+) -> None:
+    filling = os.urandom(40 << 20)
+    large = tmp_path / "large.mp4"
+    # A box that players pass over makes a small clip a large file.
+    large.write_bytes(video.read_bytes() + struct.pack(">I4s", len(filling) + 8, b"free") + filling)
+    await deployment.start("gateway", "scheduler", "results", "worker")
+    await deployment.ready()
+    killed: list[asyncio.Task[None]] = []
+
+    async def restart() -> None:
+        await deployment.kill("gateway")
+        await deployment.start("gateway")
+
+    def watch(sent: int) -> None:
+        if sent > 20 << 20 and not killed:
+            killed.append(asyncio.create_task(restart()))
+
+    async with AsyncClient(deployment.base_url, api_key=deployment.api_key) as client:
+        job = await client.submit(large, pipelines=["scene_detection"], upload="tus", on_bytes=watch)
+        await killed[0]
+        assert (await client.wait(job.id, timeout=60)).succeeded
+        assert [one.id async for one in client.jobs()] == [job.id]
+    assert job.video_size_bytes == large.stat().st_size

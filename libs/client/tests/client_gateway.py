@@ -12,6 +12,7 @@ from typing import Any
 
 from aiohttp import web
 from client_gateway_more import More
+from client_gateway_tus import Tus
 
 PIPELINES = ("scene_detection", "face_analysis")
 
@@ -39,7 +40,7 @@ class Faults:
     breaks the connection."""
 
 
-class Gateway(More):
+class Gateway(More, Tus):
     """Runs in a thread of its own, so that the client under test may have the main one."""
 
     def __init__(self) -> None:
@@ -87,6 +88,7 @@ class Gateway(More):
                 web.get("/api/v1/jobs/{job}/results/files/{pipeline}", self._file),
                 web.get("/api/v1/events/stream", self._stream),
                 *self.more_routes(),
+                *self.tus_routes(),
             ]
         )
         runner = web.AppRunner(app, shutdown_timeout=0.1)

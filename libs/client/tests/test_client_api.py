@@ -27,14 +27,15 @@ async def test_a_video_is_submitted_with_its_fields_before_the_file(gateway, vid
     assert counts[-1] == 100_000
 
 
-async def test_an_upload_is_never_whole_in_memory(gateway, tmp_path):
+@pytest.mark.parametrize("upload", ["form", "tus", "auto"])
+async def test_an_upload_is_never_whole_in_memory(gateway, tmp_path, upload):
     large = tmp_path / "large.mp4"
     size = 192 << 20
     with large.open("wb") as out:
         out.truncate(size)
     tracemalloc.start()
     async with AsyncClient(gateway.url) as client:
-        await client.submit(large)
+        await client.submit(large, upload=upload)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert gateway.uploads == [(size, "large.mp4")]

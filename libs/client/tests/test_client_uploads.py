@@ -74,4 +74,4 @@ async def test_a_missing_file_is_wrong_usage(gateway, tmp_path):
 async def test_an_unknown_way_is_wrong_usage(gateway, video):
     with pytest.raises(UsageError, match="no way 'pigeon'") as caught:
         await _sent(gateway, video, upload="pigeon")
-    assert caught.value.hint == "Choose among: auto, form"
+    assert caught.value.hint == "Choose among: auto, form, tus"

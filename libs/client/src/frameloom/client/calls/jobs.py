@@ -32,7 +32,8 @@ class JobCalls(Calls):
     ) -> Job:
         """Uploads a media file, piece by piece, and asks for its annotation.
 
-        It is sent again only where the server surely has not taken it, so no job is made twice.
+        No job is made twice: a form is sent again only where the server surely has not taken it, and a large
+        file goes by a resumable upload, which goes on where it broke and becomes a job once.
 
         Args:
             video: A path, bytes, or a file that is open for reading in binary mode. Of a path only the last
@@ -40,16 +41,17 @@ class JobCalls(Calls):
             pipelines: Names of pipelines; none means the server's default.
             config: Settings by pipeline.
             filename: What the server calls it; needed for bytes and files without a name.
-            on_bytes: Called with the number of bytes sent so far; it starts over if the file is sent again.
-            upload: How: ``auto``, or the name of a way of :data:`frameloom.client.uploads.WAYS`.
+            on_bytes: Called with the number of bytes sent so far; it goes back if some are sent again.
+            upload: How: ``form`` in one request, ``tus`` resumable, or ``auto``: the best for this file.
 
         Raises:
             UsageError: The file can not be read, or there is no such way.
             RefusedError: The server does not take it.
         """
         order = Submission(pipelines=tuple(pipelines), config=dict(config or {}))
+        chosen = way(upload)
         with opened(video, filename, on_bytes) as media:
-            return await way(upload, media)(self._transport, media, order)
+            return await chosen(self._transport, media, order)
 
     async def job(self, job_id: str) -> Job:
         """One job.
