@@ -15,6 +15,7 @@ from frameloom.common.adapters.mongo import Mongo, MongoJobStore
 from frameloom.common.cas import transact
 from frameloom.common.clock import Clock, SystemClock, new_id
 from frameloom.common.documents import JobDocument, MediaRef, TaskDocument, TaskResult
+from frameloom.common.events import Event, JobEventMessage
 from frameloom.common.machines import job as jobs_machine
 from frameloom.common.machines.retry import RetryPolicy
 from frameloom.common.machines.task import TaskMachine
@@ -34,6 +35,20 @@ class Sent:
     written: float
 
 
+class _Stamping:
+    """Notes when each event is given to the broker."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._kafka = kafka
+        self.times: dict[tuple[str, int], float] = {}
+
+    async def publish(self, event: Event, topic: str, *, partition: int | None = None) -> None:
+        """Sends it."""
+        if isinstance(event, JobEventMessage):
+            self.times.setdefault((event.job_id, event.seq), time.time())
+        await self._kafka.publish(event, topic, partition=partition)
+
+
 @dataclass(slots=True)
 class _Run:
     """One job under way, with its only task."""
@@ -48,10 +63,12 @@ class Publisher:
 
     Attributes:
         sent: By job, by sequence, when the event was made.
+        published: By job and sequence, when it was given to the broker.
     """
 
     store: MongoJobStore
     relay: JobRelay
+    published: dict[tuple[str, int], float]
     clock: Clock = field(default_factory=SystemClock)
     machine: TaskMachine = field(default_factory=lambda: TaskMachine(RetryPolicy(), 60.0, 60.0))
     sent: dict[str, dict[int, Sent]] = field(default_factory=dict)
@@ -75,9 +92,10 @@ class Publisher:
             )
             await stack.enter_async_context(kafka.running())
             store = MongoJobStore(mongo)
-            relay = JobRelay(store, kafka, kafka.topics.events)
+            stamping = _Stamping(kafka)
+            relay = JobRelay(store, stamping, kafka.topics.events)
             await stack.enter_async_context(relay.running())
-            yield cls(store, relay)
+            yield cls(store, relay, stamping.times)
 
     @property
     def jobs(self) -> list[str]:

@@ -19,8 +19,14 @@ try:
 except ImportError:
     uvloop = None
 
-_ID = re.compile(rb"^id: (.+):(\d+)$", re.MULTILINE)
-_LAGGED = b"event: lagged"
+_ID = re.compile(rb'^id: .+:(\d+)$|"id": "[^"]+:(\d+)"', re.MULTILINE)
+"""The id of an event, as a line of a stream or within a WebSocket's message."""
+_ENDS = re.compile(rb"\n\n|\}\}")
+_LAGGED = re.compile(rb'event: lagged|"event": "lagged"')
+_UPGRADE = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+)
 _CONNECT_AT_ONCE = 50
 
 
@@ -47,7 +53,7 @@ class Watcher(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Notes it."""
         self.heard.append((time.time(), data))
-        if not self.begun.done() and b"\nid: " in data:
+        if not self.begun.done() and _ID.search(data):
             self.begun.set_result(None)
 
     def connection_lost(self, _: Exception | None) -> None:
@@ -64,14 +70,14 @@ class Watcher(asyncio.Protocol):
             cuts.append((len(whole), at))
         events, place = [], 0
         for match in _ID.finditer(whole):
-            end = whole.find(b"\n\n", match.end())
-            while cuts[place][0] < end + 2:
+            end = _ENDS.search(whole, match.end())
+            while place < len(cuts) - 1 and end is not None and cuts[place][0] < end.end():
                 place += 1
-            events.append((int(match[2]), cuts[place][1]))
+            events.append((int(match[1] or match[2]), cuts[place][1]))
         return {
             "status": whole[9:12].decode(errors="replace"),
             "events": events,
-            "lagged": whole.count(_LAGGED),
+            "lagged": len(_LAGGED.findall(whole)),
             "bytes": len(whole),
         }
 
@@ -82,7 +88,9 @@ async def watch(asked: dict[str, Any]) -> list[dict[str, Any]]:
     gate = asyncio.Semaphore(_CONNECT_AT_ONCE)
 
     async def opened(path: str) -> Watcher:
-        request = f"GET {path} HTTP/1.1\r\nHost: gateway\r\nAccept: text/event-stream\r\n\r\n".encode()
+        more = _UPGRADE if asked["socket"] else "Accept: text/event-stream\r\n"
+        key = f"Authorization: Bearer {asked['key']}\r\n"
+        request = f"GET {path} HTTP/1.1\r\nHost: gateway\r\n{key}{more}\r\n".encode()
         async with gate:
             _, watcher = await loop.create_connection(lambda: Watcher(request), asked["host"], asked["port"])
             await watcher.begun

@@ -6,7 +6,7 @@ Needs Debian's ``chromium`` and ``chromium-driver``, or their like.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +42,10 @@ socket.onclose = event => window.heard.push(["closed", null, {code: event.code, 
 
 
 @pytest.fixture
-async def site(deployment: Deployment) -> AsyncIterator[Deployment]:
+async def site(deployment: Deployment) -> Deployment:
     await deployment.start("gateway")
     await answering(deployment)
-    yield deployment
+    return deployment
 
 
 async def answering(deployment: Deployment) -> None:

@@ -247,6 +247,24 @@ class TestBadMessages:
                     assert (await other.closed())[0] == 1013
             assert (await wire.asked(type="subscribe", job_id="a"))["event"] == "subscribed"
 
+    async def test_a_subscription_that_breaks_off_says_so_and_can_be_had_again(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def away(_: str) -> JobDocument | None:
+            raise DatabaseUnavailableError("The database does not answer")
+
+        async with Gateway(GatewaySettings(stream_queue=1)).running() as gateway:
+            await gateway.jobs.insert(job(gateway.clock, "a", events=5))
+            async with opened(gateway, "?job_id=a&last_event_id=a:1&close_on_end=true") as wire:
+                assert await wire.events(6) == ["connected", "subscribed", "a:2", "a:3", "a:4", "a:5"]
+                with monkeypatch.context() as patch:
+                    patch.setattr(gateway.jobs, "with_tombstone", away)
+                    for seq in (6, 7, 8):  # more than may wait
+                        await gateway.hub.handle(message("a", seq))
+                    names = [(await wire.next())["event"] for _ in range(3)]
+                    assert names == ["lagged", "error", "unsubscribed"]
+                assert (await wire.asked(type="subscribe", job_id="a", after="a:5"))["event"] == "subscribed"
+
 
 async def key_with(gateway: Gateway, *scopes: str) -> str:
     text = drawn()

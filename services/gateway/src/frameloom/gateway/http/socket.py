@@ -217,7 +217,7 @@ class _Session:
 
     async def _feed(self, wanted: Wanted, *, essential: bool) -> None:
         """One subscription, from its opening to its end. The connection ends with an essential one."""
-        begun = False
+        begun = over = False
         try:
             async with self._socket.opened(wanted, self._presence) as stream:
                 begun = True
@@ -225,6 +225,7 @@ class _Session:
                 await self._pump(stream)
                 if stream.end is not None:
                     return  # the connection ends too
+                over = True
         except FrameloomError as error:
             await self._send(_error(error, wanted.job_id))
             if essential and not begun:
@@ -234,7 +235,7 @@ class _Session:
                 del self._feeds[wanted.job_id]
         if begun:
             await self._send(_told("unsubscribed", wanted.job_id))
-        if essential and begun and wanted.close_on_end:
+        if essential and over:
             self._finish(Close(_DONE, "The job is over"))
 
     async def _pump(self, stream: Stream) -> None:
