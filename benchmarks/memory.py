@@ -1,4 +1,4 @@
-"""Whether memory stays flat while a 1 GiB upload passes and while a 30-minute video is annotated.
+"""Whether memory stays flat while 1 GiB comes in, goes out in an archive, and while 30 minutes are annotated.
 
 Resident memory of every process, sampled each 0.2 s. A process is called flat when the median of the last
 third of a run is at most a few MiB above that of the first third.
@@ -71,7 +71,7 @@ async def _measured(options: argparse.Namespace) -> None:
                 spans = await _annotation(client, video, options.pps)
                 await asyncio.sleep(_SETTLE_SECONDS)
             raw = [_print(sampler, span) for span in (*upload, *spans)]
-            _verdict(sampler, (upload[0], spans[0]))
+            _verdict(sampler, (upload[0], upload[2], spans[0]))
     report.write_json(
         options.json,
         {
@@ -90,7 +90,12 @@ async def _upload(client: Client, large: Path, gib: float) -> list[Span]:
     ended = job.seen["job.completed"]
     passing = f"upload of {gib:g} GiB ({seconds:.1f} s, {gib * 1024 / seconds:.0f} MiB/s)"
     fetching = f"the worker fetches and annotates it ({ended - job.answered:.1f} s)"
-    return [Span(passing, job.sent, job.answered), Span(fetching, job.answered, ended)]
+    spans = [Span(passing, job.sent, job.answered), Span(fetching, job.answered, ended)]
+    began = time.perf_counter()
+    passed = await client.archive(job.id)
+    seconds = time.perf_counter() - began
+    out = f"its archive goes out ({seconds:.1f} s, {passed / 1024**2 / seconds:.0f} MiB/s)"
+    return [*spans, Span(out, began, began + seconds)]
 
 
 async def _annotation(client: Client, video: Path, pps: float) -> list[Span]:

@@ -144,6 +144,20 @@ class Client:
             if answer.status != status:
                 raise BenchmarkError(f"{method} {path} was answered with {answer.status}")
 
+    async def archive(self, job_id: str) -> int:
+        """Reads a job's archive and throws it away; answers its length in bytes.
+
+        Raises:
+            BenchmarkError: It was not as long as it said.
+        """
+        passed = 0
+        async with self._session.get(f"{self._base_url}/api/v1/jobs/{job_id}/artifacts") as answer:
+            async for block in answer.content.iter_any():
+                passed += len(block)
+            if passed != answer.content_length:
+                raise BenchmarkError(f"an archive of {answer.content_length} bytes had {passed}")
+        return passed
+
     def _last(self, job_id: str) -> str:
         heard = self._heard.get(job_id)
         return str(heard[-1][1]["type"]) if heard else "no event"
