@@ -61,6 +61,12 @@ class Cell:
         """Milliseconds of processor time that a process spent on one request: the median of the runs."""
         return report.median([used.get(name, 0.0) for used in self.cpu_ms])
 
+    def whole_cpu(self) -> float:
+        """The same of all processes of the stack together: what no busy neighbour changes much."""
+        return report.median(
+            [sum(ms for name, ms in used.items() if name != "this benchmark") for used in self.cpu_ms]
+        )
+
     def figures(self) -> tuple[float, float, float]:
         """Requests a second, p50 and p99 in milliseconds: of each the median of the runs."""
         rates = [len(load.latencies_ms) / load.seconds for load in self.loads]
@@ -111,7 +117,8 @@ class Runner:
         rate, p50, p99 = cell.figures()
         print(
             f"  {row}, {connections} connection(s): {rate:.0f}/s, p50 {p50:.2f} ms, p99 {p99:.1f} ms; "
-            f"processor: gateway {cell.cpu('gateway'):.2f} ms, database {cell.cpu('documents'):.2f} ms"
+            f"processor ms: gateway {cell.cpu('gateway'):.2f}, database {cell.cpu('documents'):.2f}, "
+            f"all {cell.whole_cpu():.2f}"
         )
 
 
@@ -256,6 +263,7 @@ def _print(cells: list[Cell]) -> None:
                 f"{theirs[2] / ours[2]:.1f}x" if theirs else None,
                 cell.cpu("gateway"),
                 cell.cpu("documents"),
+                cell.whole_cpu(),
                 report.median(cell.others_cores),
             ]
         )
@@ -274,6 +282,7 @@ def _print(cells: list[Cell]) -> None:
             "p99 less",
             "gateway ms",
             "database ms",
+            "all ms",
             "others",
         ],
         rows,
