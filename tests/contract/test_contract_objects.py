@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -136,31 +135,6 @@ async def test_an_object_that_was_changed_is_noticed(objects: ObjectStore) -> No
     with pytest.raises(ObjectChangedError):
         await objects.copy("a", "b", "text/plain", etag=etag)
     assert await objects.keys("b") == []
-
-
-async def test_uploads_that_were_never_finished_are_removed(all_grounds: Grounds) -> None:
-    """Of the stores here only the embedded one tells of them."""
-    ground = await all_grounds.get("embedded")
-    settings = settings_of(dict(ground.environment), f"c{uuid.uuid4().hex[:10]}")
-    async with S3ObjectStore.connected(settings) as store:
-
-        def begun(key: str) -> None:
-            upload = store._client._create_multipart_upload(settings.bucket, key, {})
-            store._client._upload_part(settings.bucket, key, b"x" * 5 * MIB, None, upload, 1)
-
-        for key in ("q/a", "q/b", "elsewhere"):
-            await asyncio.to_thread(begun, key)
-        now = datetime.now(UTC)
-        assert await store.abandon("q/", now - timedelta(hours=1)) == []
-        assert sorted(await store.abandon("q/", now + timedelta(hours=1))) == ["q/a", "q/b"]
-        assert await store.abandon("q/", now + timedelta(hours=1)) == []
-        assert await store.keys("") == []
-
-
-async def test_nothing_is_unfinished_of_what_was_put(objects: ObjectStore) -> None:
-    await objects.put("q/whole", b"x", "text/plain")
-    assert await objects.abandon("q/", datetime.now(UTC) + timedelta(hours=1)) == []
-    assert await objects.keys("q/") == ["q/whole"]
 
 
 @pytest.mark.parametrize("name", ["embedded", "kafka-minio"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from frameloom.common.adapters.memory import MemoryObjectStore
 from frameloom.common.clock import ManualClock, new_id
@@ -19,7 +19,7 @@ async def test_only_what_is_old_and_in_quarantine_goes() -> None:
     old = [f"{quarantine_of(left)}part-1", quarantined(left)]
     for key in (*old, media(kept)):
         await objects.put(key, b"x", "video/mp4")
-    sweeper = QuarantineSweeper(objects, HOUR, 2 * HOUR, clock)
+    sweeper = QuarantineSweeper(objects, HOUR, clock)
     assert await sweeper.sweep() == []
 
     clock.advance(HOUR.total_seconds() + 1)
@@ -39,17 +39,4 @@ async def test_what_is_examined_meanwhile_is_no_error() -> None:
     objects = Moving(clock)
     await objects.put(quarantined(new_id()), b"x", "video/mp4")
     clock.advance(HOUR.total_seconds() + 1)
-    assert await QuarantineSweeper(objects, HOUR, 2 * HOUR, clock).sweep() == []
-
-
-async def test_uploads_that_were_never_finished_go_later() -> None:
-    asked: list[tuple[str, datetime]] = []
-
-    class Parts(MemoryObjectStore):
-        async def abandon(self, prefix: str, before: datetime) -> list[str]:
-            asked.append((prefix, before))
-            return ["one"]
-
-    clock = ManualClock()
-    assert await QuarantineSweeper(Parts(clock), HOUR, 2 * HOUR, clock).sweep() == []
-    assert asked == [("quarantine/", clock.now() - 2 * HOUR)]
+    assert await QuarantineSweeper(objects, HOUR, clock).sweep() == []

@@ -68,12 +68,7 @@ async def main(shutdown: Shutdown) -> None:
             await stack.enter_async_context(retention.running())
         orphans = OrphanSweeper(jobs, objects, timedelta(seconds=settings.orphan_after_seconds), clock)
         await stack.enter_async_context(orphans.running())
-        quarantine = QuarantineSweeper(
-            objects,
-            timedelta(seconds=settings.quarantine_after_seconds),
-            timedelta(seconds=settings.unfinished_after_seconds),
-            clock,
-        )
+        quarantine = QuarantineSweeper(objects, timedelta(seconds=settings.quarantine_after_seconds), clock)
         await stack.enter_async_context(quarantine.running())
         announcer = Announcer(
             fleet,

@@ -27,16 +27,12 @@ class QuarantineSweeper:
     Args:
         objects: Where it lies.
         after: How long after it was written an object goes: longer than any examination may take.
-        unfinished_after: How long after its beginning an upload in parts goes that was never finished.
         clock: Tells the time.
     """
 
-    def __init__(
-        self, objects: ObjectStore, after: timedelta, unfinished_after: timedelta, clock: Clock
-    ) -> None:
+    def __init__(self, objects: ObjectStore, after: timedelta, clock: Clock) -> None:
         self._objects = objects
         self._after = after
-        self._unfinished_after = unfinished_after
         self._clock = clock
 
     @asynccontextmanager
@@ -55,9 +51,6 @@ class QuarantineSweeper:
         if left:
             await self._objects.delete(left)
             log.warning("left in quarantine, removed", count=len(left), first=left[0])
-        begun_before = self._clock.now() - self._unfinished_after
-        if unfinished := await self._objects.abandon(layout.QUARANTINE, begun_before):
-            log.warning("uploads never finished, removed", count=len(unfinished), first=unfinished[0])
         return left
 
     async def _older(self, key: str, due: datetime) -> bool:

@@ -23,9 +23,6 @@ class ResultsSettings(BaseSettings):
     """What lies in the bucket without a job is removed when that is this old; no upload may take longer."""
     quarantine_after_seconds: float = Field(default=6 * 3600.0, gt=0)
     """An upload that was never examined, because its gateway died, is removed when it is this old."""
-    unfinished_after_seconds: float = Field(default=48 * 3600.0, gt=0)
-    """Parts of an upload that was never finished are removed this long after it began: no resumable upload
-    may take longer."""
     retention_days: float | None = Field(
         default=None,
         gt=0,

@@ -7,7 +7,7 @@ import io
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Self, TypeVar, cast
 
@@ -228,22 +228,6 @@ class S3ObjectStore:
             return sorted(str(item.object_name) for item in found if item.is_dir)
 
         return await self._call(prefix, listed)
-
-    async def abandon(self, prefix: str, before: datetime) -> list[str]:
-        """Removes the parts of uploads that were begun before and never finished.
-
-        Of the SDK's own calls, because it has no public ones for this. MinIO tells of such uploads only by
-        their whole keys, so none is found there; it removes them by itself after a day.
-        """
-
-        def removed() -> list[str]:
-            found = self._client._list_multipart_uploads(self._bucket, prefix=prefix)
-            old = [one for one in found.uploads if one.initiated_time and one.initiated_time < before]
-            for one in old:
-                self._client._abort_multipart_upload(self._bucket, one.object_name, str(one.upload_id))
-            return [str(one.object_name) for one in old]
-
-        return await self._call(prefix, removed)
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Removes objects; those that are not there count as removed."""

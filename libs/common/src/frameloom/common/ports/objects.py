@@ -97,13 +97,6 @@ class ObjectStore(Protocol):
         """
         ...
 
-    async def abandon(self, prefix: str, before: datetime) -> list[str]:
-        """Removes the parts of uploads under a prefix that were begun before and never finished; their keys.
-
-        As far as the store tells of them: some drop such parts by themselves instead.
-        """
-        ...
-
     async def delete(self, keys: Sequence[str]) -> None:
         """Removes objects; those that are not there count as removed."""
         ...

@@ -85,10 +85,6 @@ class MemoryObjectStore:
         below = {key.removeprefix(prefix) for key in self.held if key.startswith(prefix)}
         return sorted({f"{prefix}{rest.partition('/')[0]}/" for rest in below if "/" in rest})
 
-    async def abandon(self, prefix: str, before: datetime) -> list[str]:  # noqa: ARG002 - of the port
-        """Nothing: what is not whole is not held."""
-        return []
-
     async def delete(self, keys: Sequence[str]) -> None:
         """Removes objects."""
         for key in keys:
