@@ -30,6 +30,7 @@ from support.hostile.base import Case, ftyp, noise
 
 _MIB = 1024**2
 _FLAT_MIB = 8.0
+_SETTLE_SECONDS = 5.0
 _PIECE = noise(64 * 1024) * 16
 
 
@@ -77,9 +78,17 @@ async def _measured(options: argparse.Namespace) -> None:
                 small = time.perf_counter()
                 large = await asyncio.gather(*(_large(client, options.mib) for _ in range(4)))
                 ended = time.perf_counter()
+                await asyncio.sleep(_SETTLE_SECONDS)
+                again = time.perf_counter()
+                await _round(client, corpus, options.at_once)
+                last = time.perf_counter()
             health = await _status(client, "/api/v1/health")
     _print(sent, options)
-    spans = (("corpus", began, small), (f"4 x {options.mib} MiB at once", small, ended))
+    spans = (
+        ("corpus", began, small),
+        (f"4 x {options.mib} MiB at once", small, ended),
+        ("the corpus once more", again, last),
+    )
     raw = _print_memory(sampler, spans)
     print(f"\nlarge ones: {[f'{one.status} {one.code} {one.seconds:.1f} s' for one in large]}")
     print(f"afterwards GET /api/v1/health: {health}")
