@@ -13,8 +13,8 @@ import numpy.typing as npt
 Vectors = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 
-_MOST_AT_ONCE = 2500
-"""Vectors whose matrix is worked on: 50 MB. Of more, an even selection is; the others go to the nearest."""
+_MOST_AT_ONCE = 1200
+"""Vectors whose matrix is worked on: 12 MB. Of more, an even selection is; the others go to the nearest."""
 _KEPT = 0.7
 _DAMPED = 0.01
 _ROUNDS = 50
