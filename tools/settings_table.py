@@ -36,6 +36,7 @@ from frameloom.gateway.settings import (
     LimitSettings,
     ResumableSettings,
     UploadSettings,
+    UrlSettings,
     ViewerSettings,
 )
 from frameloom.results.settings import ResultsSettings
@@ -61,6 +62,7 @@ CLASSES: tuple[type[BaseSettings], ...] = (
     UploadSettings,
     DiagnosticsSettings,
     ResumableSettings,
+    UrlSettings,
     SchedulerSettings,
     WorkerSettings,
     ModelSettings,

@@ -10,6 +10,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from tusclient.client import TusClient
 from tusclient.exceptions import TusUploadFailed
 from yarl import URL
@@ -201,3 +203,35 @@ async def test_a_file_is_written_in_parts(ground: Ground, tmp_path: Path, large:
         await annotated(deployment, job["id"], large)
     finally:
         await deployment.close()
+
+
+async def test_a_file_is_fetched_from_an_address(ground: Ground, tmp_path: Path, large: Path) -> None:
+    async def given(_: web.Request) -> web.StreamResponse:
+        return web.FileResponse(large)
+
+    site = web.Application()
+    site.router.add_get("/{name}", given)
+    async with TestServer(site) as server:
+        allowed = {
+            "FRAMELOOM_GATEWAY_URL_INGESTION": "true",
+            "FRAMELOOM_GATEWAY_URL_HTTP_HOSTS": "127.0.0.1",
+            "FRAMELOOM_GATEWAY_URL_NETWORKS": "127.0.0.1/32",
+            "FRAMELOOM_GATEWAY_URL_PORTS": str(server.port),
+        }
+        deployment = Deployment(ground, tmp_path, allowed)
+        try:
+            await deployment.start(*SERVICES)
+            await deployment.ready()
+            jobs = f"{deployment.base_url}/api/v1/jobs/"
+            body = {"selected_pipelines": ["scene_detection"]}
+            named = {**body, "video_url": str(server.make_url(f"/{large.name}"))}
+            async with deployment.http.post(jobs, json=named) as answer:
+                assert answer.status == 201, await answer.text()
+                job = await answer.json()
+            await annotated(deployment, job["id"], large)
+            for inside in ("https://127.0.0.2/", "https://169.254.169.254/", "https://localhost:22/"):
+                async with deployment.http.post(jobs, json={**body, "video_url": inside}) as answer:
+                    refused = await answer.json()
+                assert (answer.status, refused["error"]["code"]) == (400, "VIDEO_URL_REFUSED"), inside
+        finally:
+            await deployment.close()

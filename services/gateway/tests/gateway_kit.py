@@ -64,6 +64,7 @@ from frameloom.gateway.settings import (
     ResumableSettings,
     Settings,
     UploadSettings,
+    UrlSettings,
     ViewerSettings,
 )
 
@@ -181,6 +182,7 @@ class Gateway:
     """Whether this process looks at its host and announces itself, as in production."""
     auth: AuthSettings = field(default_factory=lambda: AuthSettings(secret=SECRET, initial_key=KEY))
     files: FileSettings = field(default_factory=FileSettings)
+    url: UrlSettings = field(default_factory=UrlSettings)
     resumable: ResumableSettings = field(
         default_factory=lambda: ResumableSettings.model_construct(part_bytes=1000, direct_part_bytes=1000)
     )
@@ -248,6 +250,7 @@ class Gateway:
             uploads=self.uploads,
             diagnostics=self.diagnostics,
             resumable=self.resumable,
+            url=self.url,
         )
         self.access = await Access.opened(settings, self.keys, self.secrets, self.clock)
         self.app = application(settings, ports, self.access)

@@ -168,6 +168,7 @@ def _handlers(settings: Settings, ports: Ports, access: Access) -> tuple[Handler
         ports.relay,
         ports.clock,
         quotas,
+        intake.fetcher(settings),
     )
     uploads = UploadService(
         ports.unfinished,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 
 from frameloom.gateway.http.pacing import Pace
+from frameloom.gateway.ingest.fetching import FetchLimits, UrlFetcher
+from frameloom.gateway.ingest.rules import UrlRules
 from frameloom.gateway.probe.prober import Prober, ProcessLimits, ProcessProber
 from frameloom.gateway.probe.rules import ProbeLimits
 from frameloom.gateway.services.gate import UploadLimits
@@ -30,6 +32,26 @@ def pace(settings: Settings) -> Pace:
         grace_seconds=settings.uploads.grace_seconds,
         max_seconds=settings.uploads.max_seconds,
     )
+
+
+def fetcher(settings: Settings) -> UrlFetcher | None:
+    """Who fetches media from addresses; None: nobody does."""
+    own = settings.url
+    if not own.ingestion:
+        return None
+    rules = UrlRules(
+        hosts=own.hosts, http_hosts=own.http_hosts, networks=own.networks, ports=frozenset(own.ports)
+    )
+    limits = FetchLimits(
+        max_bytes=settings.gateway.max_upload_bytes,
+        max_seconds=own.max_seconds,
+        connect_seconds=own.connect_seconds,
+        idle_seconds=own.idle_seconds,
+        min_bytes_per_second=own.min_bytes_per_second,
+        grace_seconds=10.0,
+        redirects=own.redirects,
+    )
+    return UrlFetcher(rules, limits)
 
 
 def prober(settings: Settings) -> AbstractAsyncContextManager[Prober]:

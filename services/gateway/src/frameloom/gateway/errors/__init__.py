@@ -6,6 +6,11 @@ from frameloom.gateway.errors.access import (
     ScopeMissingError,
     UnauthorizedError,
 )
+from frameloom.gateway.errors.ingest import (
+    UrlFetchError,
+    UrlIngestionDisabledError,
+    UrlRefusedError,
+)
 from frameloom.gateway.errors.jobs import (
     JobAlreadyCompletedError,
     NoArtifactsError,
@@ -126,6 +131,9 @@ __all__ = [
     "UploadNotFoundError",
     "UploadOverflowError",
     "UploadTimeoutError",
+    "UrlFetchError",
+    "UrlIngestionDisabledError",
+    "UrlRefusedError",
     "ViewerNotFoundError",
     "WrongWayError",
 ]

@@ -11,6 +11,7 @@ from frameloom.gateway.http.typed import FormOf, FromPath, FromQuery
 from frameloom.gateway.schemas.jobs import (
     Body_submit_job_api_v1_jobs__post,
     CancelResponse,
+    JobByUrl,
     JobListResponse,
     JobResponse,
     ListQuery,
@@ -28,11 +29,12 @@ class JobHandlers:
         self._submissions = submissions
 
     async def submit(
-        self, caller: Caller, parts: Annotated[Parts, FormOf(Body_submit_job_api_v1_jobs__post)]
+        self, caller: Caller, parts: Annotated[Parts, FormOf(Body_submit_job_api_v1_jobs__post, JobByUrl)]
     ) -> JobResponse:
         """Submit a media file for annotation. The parts of the form may come in any order.
 
-        The file is streamed; it is refused when it is empty, too large, or no media file.
+        The file is streamed; it is refused when it is empty, too large, or no media file. Where the operator
+        allows it, `video_url` can name a file instead, which the server fetches before it answers.
         """
         job = await self._submissions.submit(caller, parts)
         return shown(await self._jobs.placed(job))

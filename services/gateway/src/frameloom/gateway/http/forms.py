@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_TRANSFER_ENCODING
 from aiohttp.http_exceptions import HttpProcessingError
+from pydantic import ValidationError
 
 from frameloom.common.errors import FrameloomError
 from frameloom.gateway.errors import (
@@ -17,7 +19,9 @@ from frameloom.gateway.errors import (
     UnsupportedMediaError,
     UploadAbortedError,
 )
+from frameloom.gateway.http.bodies import BodyStream
 from frameloom.gateway.http.pacing import Pace, Stopwatch
+from frameloom.gateway.schemas.jobs import JobByUrl
 from frameloom.gateway.services.submission import FilePart, TextPart
 
 _CHUNK_BYTES = 256 * 1024
@@ -65,11 +69,39 @@ class FormReader:
         """
         if (refusal := self.refusal(request)) is not None:
             raise refusal
+        if request.content_type == "application/json":
+            yield _of_json(await self._document(request))
+            return
         if request.content_type != "multipart/form-data":
             raise RequestInvalidError.missing("body", self._file_field)
         form = _Form(request, self._file_field, self._max_field_bytes, Stopwatch(self._pace))
         async with aclosing(form.parts()) as parts:
             yield parts
+
+    async def _document(self, request: web.Request) -> bytes:
+        body = bytearray()
+        async for chunk in BodyStream(request).chunks(self._pace):
+            body += chunk
+            if len(body) > self._max_field_bytes:
+                raise PayloadTooLargeError("The body", self._max_field_bytes)
+        return bytes(body)
+
+
+async def _of_json(document: bytes) -> Parts:
+    """The parts that the same submission would have as a form."""
+    try:
+        read = JobByUrl.model_validate_json(document)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        raise RequestInvalidError(
+            [{**problem, "loc": ["body", *problem["loc"]], "input": None} for problem in problems]
+        ) from error
+    yield TextPart("video_url", read.video_url)
+    if read.selected_pipelines is not None:
+        named = read.selected_pipelines
+        yield TextPart("selected_pipelines", named if isinstance(named, str) else ",".join(named))
+    if read.config is not None:
+        yield TextPart("config", json.dumps(read.config))
 
 
 class _Form:

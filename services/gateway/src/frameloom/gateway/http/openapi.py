@@ -80,6 +80,7 @@ def document(operations: Sequence[Operation], *, title: str, version: str, descr
 
 def _models(operation: Operation, parameters: Iterable[Parameter]) -> list[type[BaseModel]]:
     kinds = [p.kind for p in parameters if p.source in {Source.BODY, Source.FORM}]
+    kinds += [p.as_json for p in parameters if p.as_json is not None]
     return [kind for kind in [*kinds, returned_by(operation.handler)] if _is_model(kind)]
 
 
@@ -100,6 +101,9 @@ def _operation(operation: Operation, parameters: list[Parameter]) -> Json:
             kind = "multipart/form-data" if parameter.source is Source.FORM else "application/json"
             schema = {"$ref": _REF.format(model=parameter.kind.__name__)}
             shown["requestBody"] = {"required": not parameter.optional, "content": {kind: {"schema": schema}}}
+        if parameter.as_json is not None:
+            other = {"$ref": _REF.format(model=parameter.as_json.__name__)}
+            shown["requestBody"]["content"]["application/json"] = {"schema": other}
         if parameter.source is Source.STREAM:
             shown["requestBody"] = {"content": {parameter.kind: {"schema": _BYTES}}}
     shown["responses"] = _responses(operation, parameters)

@@ -50,9 +50,15 @@ FromBody = Annotated[T, Source.BODY]
 
 @dataclass(frozen=True, slots=True)
 class FormOf:
-    """Marks a parameter that takes the parts of a multipart form, described by a model."""
+    """Marks a parameter that takes the parts of a multipart form, described by a model.
+
+    Attributes:
+        model: Of the form.
+        as_json: Of a JSON document that can come instead of the form.
+    """
 
     model: type[BaseModel]
+    as_json: type[BaseModel] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +128,14 @@ class Parameter:
         source: Where it comes from.
         kind: Its type: a model, or a scalar for path parameters.
         optional: A body that may be left out; the handler then gets None.
+        as_json: Of a form, the model of a JSON document that can come instead.
     """
 
     name: str
     source: Source
     kind: Any
     optional: bool = False
+    as_json: type[BaseModel] | None = None
 
 
 def parameters_of(handler: Handler) -> list[Parameter]:
@@ -147,7 +155,7 @@ def _parameter(name: str, hint: Any) -> Parameter:
         return Parameter(name, Source.CALLER, Caller)
     kind, mark = get_args(hint)[:2]
     if isinstance(mark, FormOf):
-        return Parameter(name, Source.FORM, mark.model)
+        return Parameter(name, Source.FORM, mark.model, as_json=mark.as_json)
     if isinstance(mark, StreamOf):
         return Parameter(name, Source.STREAM, mark.media_type)
     if Source(mark) is Source.BODY and isinstance(kind, UnionType):

@@ -23,6 +23,9 @@ from frameloom.gateway.errors import (
     UnsupportedCodecError,
     UnsupportedMediaError,
     UploadTimeoutError,
+    UrlFetchError,
+    UrlIngestionDisabledError,
+    UrlRefusedError,
 )
 from frameloom.gateway.handlers.jobs import JobHandlers
 from frameloom.gateway.http.typed import Operation
@@ -51,6 +54,9 @@ _SUBMISSION_ERRORS = (
     *ADMISSION_ERRORS,
     BusyError,
     QuotaExceededError,
+    UrlIngestionDisabledError,
+    UrlRefusedError,
+    UrlFetchError,
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from frameloom.gateway.schemas import Shape
 
@@ -30,6 +30,24 @@ class Body_submit_job_api_v1_jobs__post(BaseModel):  # noqa: N801 - the name in 
         description="Comma-separated names of the pipelines to run. "
         "GET /api/v1/pipelines lists them; none named: scene_detection and person_tracking.",
     )
+    video_url: str | None = Field(
+        default=None,
+        title="Video Url",
+        description="Where the server shall fetch the file, instead of the part `video`: a public https "
+        "address. Only where the operator allows it.",
+    )
+
+
+class JobByUrl(BaseModel):
+    """A submission whose file the server fetches, as JSON. Only where the operator allows it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    video_url: str = Field(min_length=1, description="A public https address of the file")
+    selected_pipelines: list[str] | str | None = Field(
+        default=None, description="Names, as a list or with commas between"
+    )
+    config: dict[str, Any] | None = None
 
 
 class ListQuery(BaseModel):

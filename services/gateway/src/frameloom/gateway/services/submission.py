@@ -14,9 +14,15 @@ from frameloom.common.errors import TransientError
 from frameloom.common.machines.job import Submission, submit
 from frameloom.common.ports.stores import JobStore
 from frameloom.common.relay import JobRelay
-from frameloom.gateway.errors import InvalidRequestError, PayloadTooLargeError, RequestInvalidError
+from frameloom.gateway.errors import (
+    InvalidRequestError,
+    PayloadTooLargeError,
+    RequestInvalidError,
+    UrlIngestionDisabledError,
+)
+from frameloom.gateway.ingest.fetching import UrlFetcher
 from frameloom.gateway.services.caller import Caller
-from frameloom.gateway.services.gate import Admitted, MediaGate
+from frameloom.gateway.services.gate import Admitted, MediaGate, Quarantined
 from frameloom.gateway.services.quotas import Allowance, Quotas
 from frameloom.gateway.services.tally import Tally
 from frameloom.gateway.services.usability import require_usable
@@ -24,6 +30,7 @@ from frameloom.gateway.services.validation import Order, ValidationService
 
 log = structlog.get_logger(__name__)
 _VIDEO = "video"
+_VIDEO_URL = "video_url"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,7 @@ class SubmissionService:
         relay: JobRelay,
         clock: Clock,
         quotas: Quotas,
+        fetcher: UrlFetcher | None = None,
     ) -> None:
         self._quotas = quotas
         self._jobs = jobs
@@ -63,6 +71,7 @@ class SubmissionService:
         self._validation = validation
         self._relay = relay
         self._clock = clock
+        self._fetcher = fetcher
 
     async def submit(self, caller: Caller, parts: AsyncIterator[TextPart | FilePart]) -> JobDocument:
         """Takes in the form's file and makes the job, in whatever order the parts come.
@@ -136,27 +145,43 @@ class SubmissionService:
                 if isinstance(part, TextPart):
                     fields[part.name] = part.text
                     continue
-                _require_first(part, admitted)
+                _require_only(part, admitted, fields)
                 if "selected_pipelines" in fields:
                     await self._checked(fields)  # before gigabytes are sent in vain
                 admitted = await self._admitted(caller, part, allowance)
+            if admitted is None:
+                return await self._fetched(caller, fields, allowance), fields
+            _require_no_url(fields)
         except BaseException:
             if admitted is not None:
                 await asyncio.shield(self._gate.discard(admitted.job_id))
             raise
-        if admitted is None:
-            raise RequestInvalidError.missing("body", _VIDEO)
         return admitted, fields
+
+    async def _fetched(self, caller: Caller, fields: Mapping[str, str], allowance: Allowance) -> Admitted:
+        """The file at the address that the form names instead of bringing one."""
+        if not (url := _url(fields)):
+            raise RequestInvalidError.missing("body", _VIDEO)
+        if self._fetcher is None:
+            raise UrlIngestionDisabledError
+        self._fetcher.check(url)
+        await self._checked(fields)
+        async with self._gate.place(caller):
+            async with self._fetcher.opened(url) as found:
+                received = await self._received(found.filename, found.chunks, allowance)
+            return await self._gate.admit(received)
+
+    async def _received(
+        self, filename: str | None, chunks: AsyncIterator[bytes], allowance: Allowance
+    ) -> Quarantined:
+        try:
+            return await self._gate.receive(new_id(), filename, chunks, allowance.bytes_left)
+        except PayloadTooLargeError as error:
+            raise allowance.explained(error) from error
 
     async def _admitted(self, caller: Caller, part: FilePart, allowance: Allowance) -> Admitted:
         async with self._gate.place(caller):
-            try:
-                received = await self._gate.receive(
-                    new_id(), part.filename, part.chunks, allowance.bytes_left
-                )
-            except PayloadTooLargeError as error:
-                raise allowance.explained(error) from error
-            return await self._gate.admit(received)
+            return await self._gate.admit(await self._received(part.filename, part.chunks, allowance))
 
     async def _checked(self, fields: Mapping[str, str]) -> Order:
         return await self._validation.order(fields.get("selected_pipelines"), fields.get("config"))
@@ -170,6 +195,18 @@ class SubmissionService:
                 raise
 
 
-def _require_first(part: FilePart, before: Admitted | None) -> None:
+def _require_only(part: FilePart, before: Admitted | None, fields: Mapping[str, str]) -> None:
     if before is not None:
         raise InvalidRequestError(f"The form has more than one {part.name} part")
+    _require_no_url(fields)
+
+
+def _url(fields: Mapping[str, str]) -> str:
+    return fields.get(_VIDEO_URL, "").strip()
+
+
+def _require_no_url(fields: Mapping[str, str]) -> None:
+    if _url(fields):
+        raise InvalidRequestError(
+            "The form has a file and an address of one", hint="Send either the part video or video_url."
+        )

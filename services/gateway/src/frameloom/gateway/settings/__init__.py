@@ -18,6 +18,7 @@ from frameloom.gateway.settings.gateway import GatewaySettings
 from frameloom.gateway.settings.limits import LimitSettings
 from frameloom.gateway.settings.resumable import ResumableSettings
 from frameloom.gateway.settings.uploads import UploadSettings
+from frameloom.gateway.settings.url import UrlSettings
 from frameloom.gateway.settings.viewer import ViewerSettings
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "ResumableSettings",
     "Settings",
     "UploadSettings",
+    "UrlSettings",
     "ViewerSettings",
 ]
 
@@ -45,6 +47,7 @@ class Settings:
     uploads: UploadSettings = field(default_factory=UploadSettings)
     diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
     resumable: ResumableSettings = field(default_factory=ResumableSettings)
+    url: UrlSettings = field(default_factory=UrlSettings)
 
     @classmethod
     def loaded(cls) -> Self:
@@ -62,6 +65,7 @@ class Settings:
             uploads=load(UploadSettings),
             diagnostics=load(DiagnosticsSettings),
             resumable=load(ResumableSettings),
+            url=load(UrlSettings),
         )
 
     def by_subject(self) -> dict[str, BaseSettings]:
