@@ -24,6 +24,15 @@ class UnauthorizedError(FrameloomError):
         """The key is unknown, expired or revoked; which of these is nobody's business."""
         return cls("Invalid or expired token", hint="Ask whoever runs this server for a new key.")
 
+    @classmethod
+    def wrong_token(cls) -> UnauthorizedError:
+        """What stands in the address is no short-lived token that works."""
+        return cls(
+            "Invalid or expired token",
+            hint="A short-lived token from POST /api/v1/events/token belongs here. An API key goes into the "
+            "header; in an address it works only where FRAMELOOM_GATEWAY_KEY_IN_QUERY is on.",
+        )
+
 
 class NotAuthenticatedError(FrameloomError):
     """There is no key, where VideoAnnotator answers so."""

@@ -139,10 +139,13 @@ class Guard:
 
     def _by_token(self, request: web.Request, operation: Operation, token: str) -> Caller:
         assert operation.token is not None
-        caller = self._access.tokens.read(token, operation.token)
+        try:
+            caller = self._access.tokens.read(token, operation.token)
+        except UnauthorizedError as error:
+            raise UnauthorizedError.wrong_token() from error
         asked = request.match_info.get("job_id") or request.query.get("job_id")
         if caller.job_id is not None and asked != caller.job_id:
-            raise UnauthorizedError.wrong()
+            raise UnauthorizedError.wrong_token()
         return caller
 
 

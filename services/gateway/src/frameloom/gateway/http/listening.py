@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from frameloom.common.errors import ConfigurationError
 from frameloom.gateway.http.draining import IN_FLIGHT
@@ -17,15 +19,25 @@ _LAST_WORDS_SECONDS = 2.0
 """For what is already answered to leave the sockets."""
 
 
+class _OurFaultsOnly(logging.Filter):
+    """A client that does not speak HTTP is answered 400; it must not fill the log with tracebacks."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
 async def listening(app: web.Application, host: str, port: int) -> web.AppRunner:
     """Opens the port; the runner is to be cleaned up.
 
     Raises:
         ConfigurationError: The address can not be had.
     """
+    faults = logging.getLogger("aiohttp.server")
+    faults.addFilter(_OurFaultsOnly())
     runner = web.AppRunner(
         app,
         access_log=None,
+        logger=faults,
         auto_decompress=False,  # compressed bodies are refused, so that none unpacks into gigabytes
         shutdown_timeout=_LAST_WORDS_SECONDS,
     )

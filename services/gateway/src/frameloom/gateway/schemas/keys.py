@@ -35,7 +35,10 @@ class KeyCreateRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
-        min_length=1, max_length=100, description="For people: who or what uses it"
+        min_length=1,
+        max_length=100,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f]*$",
+        description="For people: who or what uses it; no control characters",
     )
     tenant: str | None = Field(
         default=None, pattern=TENANT_FORM, description="Whose jobs it sees; the maker's own unless given"
