@@ -42,7 +42,7 @@ class Rig:
         )
         self.service = StreamService(self.hub, self.jobs, self.clock, overlap_seconds=5.0)
         self.stack = AsyncExitStack()
-        self.away = False
+        self.away = self.broken = False
         self.refused = 0
 
     async def __aenter__(self) -> Self:
@@ -68,7 +68,7 @@ class Rig:
             id=f"{name}-{held.seq + 1}",
             seq=held.seq + 1,
             type=kind,
-            status=JobStatus.RUNNING,
+            status=JobStatus.COMPLETED if kind == "job.completed" else JobStatus.RUNNING,
             time=self.clock.now(),
         )
         self.jobs.held[name] = held.model_copy(
@@ -93,9 +93,9 @@ class Rig:
         return await self.jobs.changed_since(tenant, since, limit)
 
     def _ask(self) -> None:
-        if self.away:
+        if self.away or self.broken:
             self.refused += 1
-            raise DatabaseUnavailableError("away")
+            raise DatabaseUnavailableError("away") if self.away else ValueError("no document of ours")
 
     async def read(self) -> None:
         """Waits until the hub has read what documents it wanted."""
@@ -485,6 +485,28 @@ class TestEnds:
         await soon(lambda: rig.refused > 1)
         rig.away = False
         assert await ids(frames, 4) == ["j:1", "j:2", "j:3", "j:4"]
+
+    async def test_a_document_that_can_not_be_read_does_not_end_the_hub(self, rig: Rig) -> None:
+        await rig.add(job(rig.clock, "j"))
+        frames = await rig.open(job_id="j")
+        rig.broken = True
+        await rig.hear("j", 3)
+        await soon(lambda: rig.refused == 1)
+        rig.broken = False
+        await rig.hear("j", 2)
+        assert await ids(frames, 3) == ["j:1", "j:2", "j:3"]
+
+    async def test_of_a_job_that_is_over_the_document_is_seldom_read(self) -> None:
+        async with Rig(heartbeat_seconds=0.02) as rig:
+            await rig.add(job(rig.clock, "j"))
+            await rig.grow("j", "job.completed")
+            frames = await rig.open(job_id="j")
+            rig.broken = True
+            assert await ids(frames, 2) == ["j:1", "j:2"]
+            for _ in range(7):
+                assert (await anext(frames)).event == "heartbeat"
+            (channel,) = rig.hub._channels.values()
+            assert rig.refused <= channel.silences // 8
 
     async def test_there_is_a_limit_of_streams(self, rig: Rig) -> None:
         await rig.open()

@@ -53,11 +53,13 @@ class Channel:
         spoke_at: When something was put in last, by the loop's clock.
         since: Since when it has clients.
         checked: Up to when the documents were looked through for what nobody told.
+        silences: How many there were.
     """
 
     def __init__(self, size: int, remembered: int, now: float, since: datetime) -> None:
         self.spoke_at = now
         self.since = self.checked = since
+        self.silences = 0
         self._size = size
         self._events: deque[Entry] = deque()
         self._gone: deque[tuple[str, int]] = deque(maxlen=remembered)

@@ -31,6 +31,7 @@ _READS_AT_ONCE = 8
 _AGAIN_SECONDS = 1.0
 _LONGEST_BEAT_SECONDS = 1.0
 _BEATS = 4
+_SELDOM = 8
 _PAGE = 200
 _OVERLAP = timedelta(seconds=10)
 log = structlog.get_logger(__name__)
@@ -239,6 +240,9 @@ class LiveEvents:
             log.warning("events wait for the documents", job_id=job_id, reason=str(error))
             self._want(place)
             return False
+        except Exception:
+            # A document that can not be read must not take the gateway down; whoever asks for it is told.
+            log.exception("a document could not be read for the live feed", job_id=job_id)
         return True
 
     async def _read_job(self, job: tuple[str, str], jobs: Documents) -> None:
@@ -279,7 +283,15 @@ class LiveEvents:
             beat = [pulse(self._clock.now())]
             for place, channel in silent:
                 channel.put(beat, now)
-                self._want(place)
+                channel.silences += 1
+                if not self._over(place) or channel.silences % _SELDOM == 0:
+                    self._want(place)
+
+    def _over(self, place: Place) -> bool:
+        """Whether it is a job that has come to its end: nothing but its deletion can follow."""
+        tenant, job_id = place
+        order = None if job_id is None else self._orders.get((tenant, job_id))
+        return order is not None and order.view is not None and order.view.over
 
 
 def _now() -> float:

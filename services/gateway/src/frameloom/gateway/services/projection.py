@@ -67,6 +67,11 @@ class JobView:
     tasks: Mapping[str, TaskView] = field(default_factory=dict)
 
     @property
+    def over(self) -> bool:
+        """It has come to its end."""
+        return self.status not in {"pending", "running"}
+
+    @property
     def progress(self) -> float:
         """Per cent of the work, 0 to 100: the mean over the pipelines; one that has ended counts whole."""
         if self.status == "completed":
@@ -96,7 +101,7 @@ def fold(view: JobView, event: LogEvent) -> JobView:
 def advance(view: JobView, told: TaskProgressed) -> JobView | None:
     """The view after telemetry; None if that says nothing new: of an older claim, or of what is over."""
     task = view.tasks.get(told.task_id) or TaskView(told.pipeline)
-    if view.status not in {"pending", "running"} or task.state in _OVER or told.epoch < task.epoch:
+    if view.over or task.state in _OVER or told.epoch < task.epoch:
         return None
     fraction = min(1.0, max(0.0, told.progress.fraction))
     task = replace(task, state="running", epoch=told.epoch, fraction=fraction)

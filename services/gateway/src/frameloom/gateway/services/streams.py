@@ -205,13 +205,13 @@ class Stream:
                 if told is not None and entry.seq > told + 1:
                     frames += self._framed(await self._caught_up(entry.job_id))
                     told = self._told[entry.job_id]
-                if self._over or (told is not None and entry.seq <= told):
+                if told is not None and entry.seq <= told:
                     continue
                 self._tell(entry.job_id, entry.seq)
                 self._newest = max(self._newest, entry.time)
-            frames += self._framed([entry])
             if self._over:
                 break
+            frames += self._framed([entry])
         return frames
 
     def _batched(self, entries: Sequence[Entry]) -> Iterator[Sequence[Frame]]:
