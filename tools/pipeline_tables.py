@@ -20,6 +20,7 @@ from frameloom.common.registry import Names, registry
 from frameloom.gateway.services.parameters import Schema, flat
 from frameloom.worker.pipelines.audio_processing import AudioProcessing
 from frameloom.worker.pipelines.face_analysis import FaceAnalysis
+from frameloom.worker.pipelines.person_tracking import PersonTracking
 from frameloom.worker.pipelines.scene_detection import SceneDetection
 from frameloom.worker.pipelines.speaker_diarization import SpeakerDiarization
 from frameloom.worker.pipelines.speech_recognition import SpeechRecognition
@@ -29,6 +30,7 @@ BEGIN = "<!-- settings: written by tools/pipeline_tables.py -->"
 END = "<!-- end of settings -->"
 OURS = (
     FaceAnalysis.info,
+    PersonTracking.info,
     SceneDetection.info,
     SpeechRecognition.info,
     SpeakerDiarization.info,

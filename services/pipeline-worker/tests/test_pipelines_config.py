@@ -17,6 +17,7 @@ from frameloom.worker.models import ModelStore
 from frameloom.worker.pipelines import Only, Pipeline, PipelineConfig
 from frameloom.worker.pipelines.audio_processing import AudioProcessing
 from frameloom.worker.pipelines.face_analysis import FaceAnalysis, FaceConfig
+from frameloom.worker.pipelines.person_tracking import PersonConfig, PersonTracking
 from frameloom.worker.pipelines.scene_detection import SceneConfig, SceneDetection
 from frameloom.worker.pipelines.speaker_diarization import SpeakerDiarization
 from frameloom.worker.pipelines.speech_recognition import SpeechRecognition
@@ -27,6 +28,7 @@ PIPELINES: list[type[Pipeline]] = [
     SpeechRecognition,
     SpeakerDiarization,
     AudioProcessing,
+    PersonTracking,
 ]
 
 
@@ -107,7 +109,7 @@ LEAF = st.one_of(
 )
 NESTED = ["iou_threshold", "enabled", "require_person_id", "emotion_model", "detector_backend"]
 CONFIGS = st.dictionaries(
-    st.sampled_from([*FaceConfig.model_fields, *SceneConfig.model_fields, "zz"]),
+    st.sampled_from([*FaceConfig.model_fields, *SceneConfig.model_fields, *PersonConfig.model_fields, "zz"]),
     st.one_of(LEAF, st.dictionaries(st.sampled_from(NESTED), LEAF, max_size=3)),
     max_size=5,
 )
