@@ -94,9 +94,8 @@ def written(folder: Path, nodes: list[dict[str, Any]], weights: dict[str, np.nda
         entry: dict[str, Any] = {"name": name, "shape": list(value.shape), "dtype": str(value.dtype)}
         if value.dtype == np.float32:
             entry["quantization"] = {"dtype": "float16"}
-            value = value.astype(np.float16)
         entries.append(entry)
-        data += value.tobytes()
+        data += value.astype(entry.get("quantization", entry)["dtype"]).tobytes()
     consts = [{"name": name, "op": "Const"} for name in weights]
     model = {
         "modelTopology": {"node": [{"name": "x", "op": "Placeholder"}, *consts, *nodes]},

@@ -35,9 +35,7 @@ def follow(
 @pytest.mark.parametrize("interval", [1 / 30, 0.1, 0.2, 0.5])
 def test_two_who_cross_keep_their_numbers(interval: float) -> None:
     times = np.arange(0, 8, interval)
-    frames = [
-        {"a": (person(100 + 80 * t, 300), 0.9), "b": (person(740 - 80 * t, 335), 0.9)} for t in times
-    ]
+    frames = [{"a": (person(100 + 80 * t, 300), 0.9), "b": (person(740 - 80 * t, 335), 0.9)} for t in times]
     seen = list(follow(ByteTracker(0.4, 1.0), frames, interval))
     assert {frame["a"] for frame in seen} == {1}
     assert {frame["b"] for frame in seen} == {2}

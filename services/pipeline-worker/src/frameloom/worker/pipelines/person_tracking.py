@@ -94,9 +94,7 @@ class PersonConfig(PipelineConfig):
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="Numbers that the network computes with; bfloat16 is faster on new processors."
     )
-    exports: list[Export] = Field(
-        [], max_length=4, description="Further files with the same boxes."
-    )
+    exports: list[Export] = Field([], max_length=4, description="Further files with the same boxes.")
 
 
 @dataclass(slots=True, eq=False)

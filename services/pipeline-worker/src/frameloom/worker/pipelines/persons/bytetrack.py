@@ -20,8 +20,6 @@ from frameloom.worker.pipelines.persons.motion import Motion, Numbers
 _FIRST_MATCH = 0.2
 _SECOND_MATCH = 0.5
 _TENTATIVE_MATCH = 0.3
-_NEW_ABOVE = 0.1
-"""A box must be better by this to found a track than to continue one."""
 _ROOM = 0.25
 """How far beyond its predicted place a box is looked for, in heights per second since it was seen."""
 _ROOM_MOST = 0.5
@@ -80,10 +78,11 @@ class ByteTracker:
         interval = 0.0 if self._time is None else max(0.0, timestamp - self._time)
         self._time = timestamp
         self._motion.predict(interval)
+        self._give_up(timestamp, max(self._patience, 2.5 * interval))
         given = self._associate(boxes, scores, timestamp)
-        self._retire(given, timestamp, max(self._patience, 2.5 * interval))
+        self._miss(given)
         sure = first or interval >= _SPARSE_SECONDS
-        fresh = _left(given, scores >= self._high + _NEW_ABOVE)
+        fresh = _left(given, scores >= self._high)
         self._found(boxes, fresh, given, timestamp, confirmed=sure)
         return given
 
@@ -138,12 +137,19 @@ class ByteTracker:
                 given[boxes[column]] = self._tracks[places[row]]
                 free[places[row]] = False
 
-    def _retire(self, given: list[Track | None], timestamp: float, patience: float) -> None:
+    def _give_up(self, timestamp: float, patience: float) -> None:
+        """Ends the tracks that have waited for too long."""
+        for track in self._tracks:
+            track.ended = timestamp - track.seen > patience
+        self._forget_ended()
+
+    def _miss(self, given: list[Track | None]) -> None:
+        """Tracks without a box are lost; those seen only once were none."""
         seen = {track.number for track in given if track is not None}
         for track in self._tracks:
             if track.number not in seen:
                 track.lost = True
-                track.ended = not track.confirmed or timestamp - track.seen > patience
+                track.ended = not track.confirmed
         self._forget_ended()
 
     def _forget_ended(self) -> None:

@@ -253,7 +253,9 @@ def _max_pool(picture: Tensor, *, size: tuple[int, ...], stride: tuple[int, ...]
 
 
 def _resize(picture: Tensor, *, size: tuple[int, ...]) -> Tensor:
-    resized = functional.interpolate(picture.permute(_TO_NCHW), list(size), mode="bilinear", align_corners=False)
+    resized = functional.interpolate(
+        picture.permute(_TO_NCHW), list(size), mode="bilinear", align_corners=False
+    )
     return resized.permute(_TO_NHWC)
 
 
