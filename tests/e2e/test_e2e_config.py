@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ async def test_what_is_only_worth_a_warning_is_in_the_first_event(shared: Deploy
 @pytest.mark.parametrize("name", registry())
 async def test_every_known_pipeline_is_shown_and_judged(shared: Deployment, name: str) -> None:
     shown = await shared.get(f"/api/v1/pipelines/{name}")
-    runs_here = name in {"scene_detection", "face_analysis"}
+    runs_here = name in {point.name for point in entry_points(group="frameloom.pipelines")}
     assert (shown["enabled"], shown["unavailable_reason"] is None) == (runs_here, runs_here)
     schema = await shared.get(f"/api/v1/pipelines/{name}/schema")
     assert {one["name"] for one in schema["parameters"]} == set(shown["config_schema"])
@@ -89,6 +90,8 @@ async def test_every_known_pipeline_is_shown_and_judged(shared: Deployment, name
     assert set(registry()[name].config_schema["properties"]) <= set(defaults)
     verdict = await judged(shared, f"pipelines/{name}/validate", {"config": defaults})
     assert (verdict["valid"], verdict["errors"]) == (True, [])
-    wrong = await judged(shared, f"pipelines/{name}/validate", {"config": {key: [] for key in defaults}})
+    kinds = {key: part["type"] for key, part in shown["config_schema"].items()}
+    misfits = {key: {} if kind == "array" else [] for key, kind in kinds.items()}
+    wrong = await judged(shared, f"pipelines/{name}/validate", {"config": misfits})
     assert {item["field"] for item in wrong["errors"]} == {f"{name}.{key}" for key in defaults}
     assert wrong["valid"] is False
