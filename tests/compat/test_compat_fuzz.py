@@ -54,12 +54,27 @@ async def configuration(target: Deployment, video: Path) -> str:
     job_id = await target.submit(video, "scene_detection")
     await target.ended(job_id)
     headers = {name: value for name, value in target.http.headers.items() if name == "Authorization"}
-    lines = [f"headers = {{ {', '.join(f'{k} = {json.dumps(v)}' for k, v in headers.items())} }}"]
+    hooks = Path(__file__).with_name("fuzz_hooks.py")
+    lines = [f'hooks = "{hooks}"']
+    lines += [f"headers = {{ {', '.join(f'{k} = {json.dumps(v)}' for k, v in headers.items())} }}"]
     lines += ["[parameters]", f'job_id = "{job_id}"', 'pipeline_name = "scene_detection"']
+    lines += [f'upload_id = "{await begun(target)}"', 'Tus-Resumable = "1.0.0"']
     lines += [f'[[operations]]\ninclude-path = "{path}"\nenabled = false' for path in _ENDLESS]
     # Each of these takes the thing away that the others need: they get ids of their own making.
-    lines.append('[[operations]]\ninclude-method = "DELETE"\nparameters = { job_id = "no-such-job" }')
+    nobodys = 'job_id = "no-such-job", upload_id = "no-such-upload"'
+    lines.append(f'[[operations]]\ninclude-method = "DELETE"\nparameters = {{ {nobodys} }}')
     return "\n".join(lines)
+
+
+async def begun(target: Deployment) -> str:
+    """A resumable upload that waits for its bytes."""
+    headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "5000000"}
+    skipped = ("Content-Type",)
+    async with target.http.post(
+        f"{target.base_url}/api/v1/uploads", headers=headers, skip_auto_headers=skipped
+    ) as answer:
+        assert answer.status == 201, await answer.text()
+        return answer.headers["Location"].rpartition("/")[2]
 
 
 @pytest.mark.timeout(_SECONDS + 60)
