@@ -20,6 +20,7 @@ from harness.client import Client, Timed
 from harness.machine import Machine
 from harness.media import long_clip, padded, tiny_clip
 from harness.sampling import Sampler
+from harness.ways import WAYS, sent
 
 from frameloom.worker.models.store import ModelStore
 
@@ -46,7 +47,8 @@ def main() -> int:
     """Runs the benchmark."""
     parser = report.arguments(__doc__)
     parser.add_argument("--gib", type=float, default=1.0, help="size of the upload")
-    parser.add_argument("--minutes", type=float, default=30.0, help="length of the video")
+    parser.add_argument("--way", choices=WAYS, default="form", help="how the upload is sent")
+    parser.add_argument("--minutes", type=float, default=30.0, help="length of the video; 0: none")
     parser.add_argument("--pps", type=float, default=0.2, help="faces are looked for this often a second")
     return stack.run(_measured(parser.parse_args()))
 
@@ -54,7 +56,7 @@ def main() -> int:
 async def _measured(options: argparse.Namespace) -> None:
     machine = Machine.here()
     print(machine.line())
-    video = await asyncio.to_thread(_video, options.minutes)
+    video = await asyncio.to_thread(_video, options.minutes) if options.minutes else None
     async with stack.folder(options.temp) as folder:
         tiny = tiny_clip(folder / "tiny.mp4")
         large = padded(tiny, folder / "large.mp4", int(options.gib * _GIB))
@@ -66,12 +68,12 @@ async def _measured(options: argparse.Namespace) -> None:
             warm = await client.submit(tiny.read_bytes(), "scene_detection,face_analysis")
             await client.ended(warm, _UPLOAD_SECONDS)
             with Sampler(stack.processes(running)) as sampler:
-                upload = await _upload(client, large, options.gib)
+                upload = await _upload(client, large, options.gib, options.way)
                 await asyncio.sleep(_SETTLE_SECONDS)
-                spans = await _annotation(client, video, options.pps)
+                spans = await _annotation(client, video, options.pps) if video else []
                 await asyncio.sleep(_SETTLE_SECONDS)
             raw = [_print(sampler, span) for span in (*upload, *spans)]
-            _verdict(sampler, (upload[0], upload[2], spans[0]))
+            _verdict(sampler, (upload[0], upload[2], *spans[:1]))
     report.write_json(
         options.json,
         {
@@ -83,12 +85,12 @@ async def _measured(options: argparse.Namespace) -> None:
     )
 
 
-async def _upload(client: Client, large: Path, gib: float) -> list[Span]:
-    job = await client.submit(large, "scene_detection")
+async def _upload(client: Client, large: Path, gib: float, way: str) -> list[Span]:
+    job = await sent(client, way, large, "scene_detection")
     seconds = job.answered - job.sent
     await client.ended(job, _UPLOAD_SECONDS)
     ended = job.seen["job.completed"]
-    passing = f"upload of {gib:g} GiB ({seconds:.1f} s, {gib * 1024 / seconds:.0f} MiB/s)"
+    passing = f"upload of {gib:g} GiB by {way} ({seconds:.1f} s, {gib * 1024 / seconds:.0f} MiB/s)"
     fetching = f"the worker fetches and annotates it ({ended - job.answered:.1f} s)"
     spans = [Span(passing, job.sent, job.answered), Span(fetching, job.answered, ended)]
     began = time.perf_counter()

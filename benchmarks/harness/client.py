@@ -83,6 +83,16 @@ class Client:
                 listening.cancel()
                 await asyncio.gather(listening, return_exceptions=True)
 
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """Sends the key with each request."""
+        return self._session
+
+    @property
+    def base_url(self) -> str:
+        """Where the gateway is."""
+        return self._base_url
+
     async def submit(
         self,
         video: bytes | Path,
