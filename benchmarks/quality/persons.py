@@ -12,11 +12,13 @@ import argparse
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from frameloom.common.pipelines import Item
 from frameloom.worker.frames.base import FrameRequest, Sampling, open_frames
@@ -54,14 +56,23 @@ def samples(store: ModelStore) -> None:
     print("sample            persons  found  extra  frames")
     for name, known in KNOWN.items():
         found = extra = frames = 0
-        request = FrameRequest(Sampling.per_second(2), size=(SIDE, SIDE), batch_size=4)
-        with open_frames(store.path(name), request) as source:
-            for batch in source:
-                for persons in detector.find(batch.pixels, least_score=0.35, overlap=0.5, most=50):
-                    frames += 1
-                    found += min(known, len(persons))
-                    extra += max(0, len(persons) - known)
+        for pictures in _pictures(store.path(name)):
+            for persons in detector.find(pictures, least_score=0.35, overlap=0.5, most=50):
+                frames += 1
+                found += min(known, len(persons))
+                extra += max(0, len(persons) - known)
         print(f"{name:<16} {known * frames:>8} {found:>6} {extra:>6} {frames:>7}")
+
+
+def _pictures(path: Path) -> Iterator[npt.NDArray[np.uint8]]:
+    """Two frames a second of a clip, or the one picture, as the detector wants them."""
+    if path.suffix == ".jpg":
+        picture = cv2.imread(str(path))
+        yield cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)[None]
+        return
+    with open_frames(path, FrameRequest(Sampling.per_second(2), size=(SIDE, SIDE), batch_size=4)) as source:
+        for batch in source:
+            yield batch.pixels
 
 
 def street(path: Path) -> None:
@@ -87,7 +98,7 @@ def street(path: Path) -> None:
 
 def overhead(path: Path, store: ModelStore) -> None:
     """Milliseconds that the tracker adds to a frame."""
-    detector, tracker = PersonDetector(store), ByteTracker(0.4, 1.0)
+    detector, tracker = PersonDetector(store), ByteTracker(0.4, 1.0, start_score=0.5)
     spent = []
     with open_frames(path, FrameRequest(Sampling.every_frame(), size=(SIDE, SIDE), batch_size=8)) as source:
         for batch in source:

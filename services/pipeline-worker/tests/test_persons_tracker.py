@@ -66,11 +66,17 @@ def test_low_scores_continue_a_track_and_found_none() -> None:
     assert {frame["b"] for frame in seen} == {None}
 
 
+def test_a_track_begins_with_a_good_box() -> None:
+    frames = [{"a": (person(300), 0.45 if i < 10 else 0.6)} for i in range(20)]
+    tracker = ByteTracker(0.4, 1.0, start_score=0.5)
+    assert [frame["a"] for frame in follow(tracker, frames, 0.1)] == [None] * 11 + [1] * 9
+
+
 def test_a_box_seen_once_is_no_person_unless_frames_are_rare() -> None:
     frames = [{"a": (person(300), 0.9)} for _ in range(8)]
     frames[4] = {**frames[4], "flash": (person(700), 0.9)}
     assert list(follow(ByteTracker(0.4, 1.0), frames, 0.1))[4]["flash"] is None
-    assert list(follow(ByteTracker(0.4, 1.0), frames, 1.0))[4]["flash"] == 2
+    assert list(follow(ByteTracker(0.4, 1.0), frames, 2.0))[4]["flash"] == 2
 
 
 FRAMES = st.lists(

@@ -99,7 +99,8 @@ def reads_as_coco_and_for_viewers(lists: Lists, summary: RunSummary, folder: Pat
 def test_five_people_are_five(fetched: Fetch, tmp_path: Path) -> None:
     store = fetched(*MODELS, "multi-face")
     clip = still(tmp_path / "five.mp4", picture_of(store.path("multi-face")))
-    lists, summary = persons(clip, store, {"pps": 5, "conf_threshold": 0.35, "exports": ["mot", "cvat"]})
+    config = {"pps": 5, "conf_threshold": 0.35, "start_threshold": 0.35, "exports": ["mot", "cvat"]}
+    lists, summary = persons(clip, store, config)
     for image in lists["images"]:
         ids = [row["track_id"] for row in lists["annotations"] if row["image_id"] == image["id"]]
         assert sorted(ids) == [1, 2, 3, 4, 5]

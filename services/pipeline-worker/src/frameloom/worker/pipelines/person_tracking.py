@@ -63,6 +63,12 @@ class PersonConfig(PipelineConfig):
     conf_threshold: float = Field(
         0.4, ge=0.0, le=1.0, description="Least score of a person; someone followed already may have less."
     )
+    start_threshold: float = Field(
+        0.5,
+        ge=0.0,
+        le=1.0,
+        description="Least score of a box that begins a track, where it is above conf_threshold.",
+    )
     low_threshold: float = Field(
         0.1, ge=0.01, le=1.0, description="Least score of a box that continues a track."
     )
@@ -145,7 +151,9 @@ class PersonTracking(FramePipeline):
         super().begin(media)
         config = self.config
         self._scale = np.array([media.width, media.height] * 2, np.float64)
-        self._tracker = ByteTracker(config.conf_threshold, config.lost_seconds)
+        self._tracker = ByteTracker(
+            config.conf_threshold, config.lost_seconds, start_score=config.start_threshold
+        )
         self._people = People(config.relink_seconds if config.relink else 0.0, config.relink_threshold)
         self._held: _Held | None = None
         self._rows = 0

@@ -20,10 +20,10 @@ from frameloom.worker.pipelines.persons.motion import Motion, Numbers
 _FIRST_MATCH = 0.2
 _SECOND_MATCH = 0.5
 _TENTATIVE_MATCH = 0.3
-_ROOM = 0.25
+_ROOM = 0.4
 """How far beyond its predicted place a box is looked for, in heights per second since it was seen."""
 _ROOM_MOST = 0.5
-_SPARSE_SECONDS = 1.0
+_SPARSE_SECONDS = 1.5
 """From this interval on a person may be seen in one frame only: no second one is waited for."""
 
 
@@ -49,14 +49,16 @@ class Track:
 class ByteTracker:
     """The tracks of one video."""
 
-    def __init__(self, high_score: float, lost_seconds: float) -> None:
+    def __init__(self, high_score: float, lost_seconds: float, start_score: float = 0.0) -> None:
         """Prepares the state.
 
         Args:
-            high_score: From which on a box may found a track.
+            high_score: From which on a box is matched first.
             lost_seconds: How long a track waits for its person to come back.
+            start_score: From which on a box may found a track, if it is the higher one.
         """
         self._high = high_score
+        self._start = max(high_score, start_score)
         self._patience = lost_seconds
         self._tracks: list[Track] = []
         self._motion = Motion.empty()
@@ -82,7 +84,7 @@ class ByteTracker:
         given = self._associate(boxes, scores, timestamp)
         self._miss(given)
         sure = first or interval >= _SPARSE_SECONDS
-        fresh = _left(given, scores >= self._high)
+        fresh = _left(given, scores >= self._start)
         self._found(boxes, fresh, given, timestamp, confirmed=sure)
         return given
 
