@@ -147,7 +147,7 @@ async def test_our_videoannotator_command_goes_the_same_way(
 ) -> None:
     server = ("--server", laptop.base_url)
     code, out, err = await _ran("job", "submit", str(video), "--pipelines", "scene_detection", *server)
-    assert code == 0, err
+    assert code == 0, out + err
     job = out.splitlines()[2].removeprefix("Job ID: ")
     await laptop.ended(job)
     code, out, _ = await _ran("job", "results", job, *server)
@@ -157,5 +157,5 @@ async def test_our_videoannotator_command_goes_the_same_way(
     assert code == 0, out + err
     assert zipfile.ZipFile(next(tmp_path.glob("*.zip"))).testzip() is None
     code, out, err = await _ran("pipelines", "--detailed", *server)
-    assert code == 0, err
+    assert code == 0, out + err
     assert "- scene_detection" in out.splitlines()

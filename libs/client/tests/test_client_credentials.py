@@ -10,9 +10,10 @@ from frameloom.client import AsyncClient, Client, Key, UsageError
 from frameloom.client.credentials import data_folder, find_key
 
 
-def _embedded(folder: Path, text: str = "va_embedded\n") -> Path:
+def _embedded(folder: Path, address: str = "http://127.0.0.1:18011") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "api-key").write_text(text)
+    (folder / "api-key").write_text("va_embedded\n")
+    (folder / "address").write_text(f"{address}\n")
     return folder
 
 
@@ -21,7 +22,7 @@ def test_the_order_is_file_then_variable_then_the_embedded_stack(tmp_path):
     named.write_text("  va_file \n")
     data = _embedded(tmp_path / "data")
     both = {"FRAMELOOM_API_KEY": "va_variable"}
-    local = "http://127.0.0.1:1"
+    local = "http://127.0.0.1:18011"
     found = [
         find_key(local, key_file=named, data=data, environment=both),
         find_key(local, data=data, environment=both),
@@ -41,13 +42,30 @@ def test_the_order_is_file_then_variable_then_the_embedded_stack(tmp_path):
     [
         ("http://localhost:18011", True),
         ("http://[::1]:18011", True),
+        ("http://127.0.0.1:18012", False),
+        ("http://localhost", False),
         ("https://lab.example.org", False),
         ("http://10.0.0.1:18011", False),
         ("http://127.0.0.1.example.org", False),
     ],
 )
-def test_the_embedded_key_goes_to_this_machine_only(tmp_path, server, sent):
+def test_the_embedded_key_goes_to_its_own_stack_only(tmp_path, server, sent):
     assert (find_key(server, data=_embedded(tmp_path), environment={}) is not None) is sent
+
+
+def test_a_stack_on_another_address_of_the_machine_gets_its_key(tmp_path):
+    data = _embedded(tmp_path, "http://10.0.0.1:80")
+    for server, sent in (
+        ("http://10.0.0.1", True),
+        ("http://localhost:80", True),
+        ("http://10.0.0.2", False),
+    ):
+        assert (find_key(server, data=data, environment={}) is not None) is sent
+
+
+def test_a_key_without_the_address_of_its_stack_is_sent_nowhere(tmp_path):
+    (_embedded(tmp_path) / "address").unlink()
+    assert find_key("http://127.0.0.1:18011", data=tmp_path, environment={}) is None
 
 
 def test_the_embedded_key_is_looked_for_where_the_stack_keeps_its_data(tmp_path, monkeypatch):

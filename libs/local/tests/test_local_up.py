@@ -64,6 +64,7 @@ async def test_stack_is_ready_and_leaves_nothing(tmp_path: Path) -> None:
         assert stack.base_url.startswith("http://127.0.0.1:")
         key = tmp_path / "data" / "api-key"
         assert key.read_text() == f"{stack.api_key}\n"
+        assert (tmp_path / "data" / "address").read_text() == f"{stack.base_url}\n"
         assert re.fullmatch(r"va_[A-Za-z0-9_-]{43}", stack.api_key)
         for kept in (key, tmp_path / "data" / "auth-secret"):
             assert kept.stat().st_mode & 0o777 == 0o600

@@ -18,7 +18,10 @@ KEY_VARIABLE = "FRAMELOOM_API_KEY"
 SERVER_VARIABLE = "FRAMELOOM_SERVER"
 EMBEDDED_KEY_FILE = "api-key"
 """In the data folder of the embedded stack, which writes it at its first start."""
+EMBEDDED_ADDRESS_FILE = "address"
+"""Beside it: where that stack's gateway listens, or listened last."""
 _LONGEST_KEY = 4096
+_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def find_key(
     """The key for a server: from the file that was named, from the environment, or the embedded stack's own.
 
     Args:
-        server: Its address. The embedded stack's key goes to servers of this machine only.
+        server: Its address. The embedded stack's key goes to that stack only.
         key_file: A file with nothing but a key.
         data: Data folder of the embedded stack, if it is not the usual one.
         environment: The process's own unless given.
@@ -75,10 +78,29 @@ def find_key(
         return Key.of(Key(_read(key_file), str(key_file)))
     if value := variables.get(KEY_VARIABLE, "").strip():
         return Key.of(Key(value, KEY_VARIABLE))
-    own = (data or data_folder(variables)) / EMBEDDED_KEY_FILE
-    if is_loopback(server) and own.is_file() and os.access(own, os.R_OK):
+    folder = data or data_folder(variables)
+    own = folder / EMBEDDED_KEY_FILE
+    if own.is_file() and os.access(own, os.R_OK) and _is_embedded(server, folder):
         return Key.of(Key(_read(own), str(own)))
     return None
+
+
+def _is_embedded(server: str, folder: Path) -> bool:
+    """Whether the address is where the stack of this data folder listens, under any name of this machine."""
+    try:
+        recorded = _read(folder / EMBEDDED_ADDRESS_FILE)
+    except UsageError:
+        return False
+    return (is_loopback(server) or _host(server) == _host(recorded)) and _port(server) == _port(recorded)
+
+
+def _host(address: str) -> str | None:
+    return urlsplit(address).hostname
+
+
+def _port(address: str) -> int | None:
+    parts = urlsplit(address)
+    return parts.port or _PORTS.get(parts.scheme)
 
 
 def is_loopback(server: str) -> bool:

@@ -13,6 +13,8 @@ from frameloom.local.servers.directory import DataDirectory
 
 KEY_FILE = "api-key"
 """Where a client of the stack finds its key."""
+ADDRESS_FILE = "address"
+"""Where the stack's gateway listens, so that a client sends that key to it and to no other server."""
 _SECRET_FILE = "auth-secret"  # noqa: S105 - the name of the file, not its content
 _KEY, _SECRET = "FRAMELOOM_AUTH_INITIAL_KEY", "FRAMELOOM_AUTH_SECRET"
 _RANDOM_BYTES = 32

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
-from frameloom.local.access import LocalAccess
+from frameloom.local.access import ADDRESS_FILE, LocalAccess
 from frameloom.local.errors import EmbeddedStackError, PortInUseError
 from frameloom.local.health import ask, missing_services, wait_until_healthy
 from frameloom.local.options import UpOptions
@@ -87,6 +87,8 @@ class Stack:
         self._port = self.options.port or self.servers.gateway_port
         try:
             self.access = LocalAccess.of(self.servers.directory, {**os.environ, **self.options.environment})
+            if not self.options.only_servers:
+                self.servers.directory.keep(ADDRESS_FILE, self.base_url)
             supervisor = self._supervisor = Supervisor(self._open_log(), self.options.restart)
             boot = asyncio.create_task(self._boot(supervisor))
             await self._unless_failed(boot, supervisor)

@@ -131,9 +131,9 @@ class DataDirectory:
         self.keep(name, made)
         return made, True
 
-    def keep(self, name: str, secret: str) -> None:
-        """Writes such a file."""
-        self._put(name, f"{secret}\n")
+    def keep(self, name: str, line: str) -> None:
+        """Writes such a file, or another of one line."""
+        self._put(name, f"{line}\n")
 
     def load_ports(self) -> dict[str, int]:
         """The ports of the last run."""
