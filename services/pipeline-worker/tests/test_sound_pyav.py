@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
-import av
 import numpy as np
 import pytest
 import worker_clips as clips
+from worker_tones import TONE_HZ, tone
 
 from frameloom.common.pipelines import ArtefactSpec, Item, PipelineInfo
 from frameloom.worker.errors import TaskError
@@ -18,38 +17,6 @@ from frameloom.worker.media.hearing import probe_sound
 from frameloom.worker.models import ModelStore
 from frameloom.worker.pipelines import PipelineConfig, SoundPipeline, run
 from frameloom.worker.sound import SoundBlock, SoundRequest, open_sound
-
-_TONE_HZ = 440.0
-
-
-def tone(
-    path: Path,
-    codec: str,
-    *,
-    seconds: float = 2.0,
-    rate: int = 44_100,
-    layout: str = "stereo",
-    loud_from: float = 0.0,
-    gap: tuple[float, float] | None = None,
-) -> Path:
-    """A tone that begins at ``loud_from``; with ``gap`` the packets of that time are left out."""
-    with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream(codec, rate=rate, layout=layout)
-        step = stream.codec_context.frame_size or 1024
-        channels = stream.layout.nb_channels
-        resampler = av.AudioResampler(format=stream.format, layout=layout, rate=rate)
-        for begin in range(0, int(seconds * rate), step):
-            time = np.arange(begin, begin + step) / rate
-            wave = (0.5 * np.sin(2 * np.pi * _TONE_HZ * time) * (time >= loud_from)).astype(np.float32)
-            if gap is not None and gap[0] <= time[0] < gap[1]:
-                continue
-            frame = av.AudioFrame.from_ndarray(np.tile(wave, (channels, 1)), format="fltp", layout=layout)
-            frame.sample_rate, frame.pts, frame.time_base = rate, begin, Fraction(1, rate)
-            for ready in resampler.resample(frame):
-                ready.pts = begin
-                container.mux(stream.encode(ready))
-        container.mux(stream.encode(None))
-    return path
 
 
 def heard(path: Path, request: SoundRequest | None = None) -> list[SoundBlock]:
@@ -82,7 +49,7 @@ def test_any_format(tmp_path: Path, name: str, codec: str, rate: int, layout: st
     assert not loud(samples[: int(0.9 * 16_000)])
     assert loud(samples[int(1.1 * 16_000) :])
     spectrum = np.abs(np.fft.rfft(samples[int(1.2 * 16_000) : int(1.7 * 16_000)]))
-    assert np.argmax(spectrum) * 2 == pytest.approx(_TONE_HZ, abs=4)
+    assert np.argmax(spectrum) * 2 == pytest.approx(TONE_HZ, abs=4)
     assert probe_sound(path).duration_seconds == pytest.approx(2.0, abs=0.1)
 
 

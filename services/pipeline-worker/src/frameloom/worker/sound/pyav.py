@@ -19,6 +19,7 @@ from frameloom.worker.errors import TaskError
 from frameloom.worker.media.containers import open_container, start_seconds
 from frameloom.worker.media.hearing import promised_sound_end, sound_stream
 from frameloom.worker.sound.base import SoundBlock, SoundRequest
+from frameloom.worker.sound.sharing import Reblocker
 
 logger = structlog.get_logger(__name__)
 
@@ -70,24 +71,11 @@ class PyAVSound:
             TaskError: ``decode_error`` when nothing can be decoded, or when the sound stops before the end
                 that its container promises.
         """
-        wanted = self._request.block_samples
-        held: list[npt.NDArray[np.float32]] = []
-        have = 0
-        given = 0
+        reblocker = Reblocker(self._request)
         for piece in self._pieces():
-            held.append(piece)
-            have += len(piece)
-            while have >= wanted:
-                joined = np.concatenate(held)
-                yield self._block(joined[:wanted].copy(), given)
-                given += wanted
-                held, have = [joined[wanted:]], have - wanted
-        if have:
-            yield self._block(np.concatenate(held), given)
+            yield from reblocker.feed(piece)
+        yield from reblocker.rest()
         self._check_complete()
-
-    def _block(self, samples: npt.NDArray[np.float32], given: int) -> SoundBlock:
-        return SoundBlock(samples, given / self._request.rate_hz, self._request.rate_hz)
 
     def _pieces(self) -> Iterator[npt.NDArray[np.float32]]:
         """Samples in order, silence where the file has a gap, nothing twice where it repeats itself."""
@@ -97,12 +85,18 @@ class PyAVSound:
                 gap = self._gap(resampled)
                 if gap > 0:
                     self._samples += gap
-                    yield np.zeros(gap, np.float32)
+                    yield from self._silence(gap)
                 elif gap < 0:
                     samples = samples[-gap:]
                 if len(samples):
                     self._samples += len(samples)
                     yield samples
+
+    def _silence(self, samples: int) -> Iterator[npt.NDArray[np.float32]]:
+        """A pause in pieces of a block, so that memory does not grow with its length."""
+        piece = self._request.block_samples
+        for begin in range(0, samples, piece):
+            yield np.zeros(min(piece, samples - begin), np.float32)
 
     def _frames(self) -> Iterator[AudioFrame | None]:
         try:
