@@ -7,7 +7,7 @@ import pytest
 import worker_clips as clips
 
 from frameloom.worker.errors import TaskError
-from frameloom.worker.frames import FrameBatch, FrameRequest, Sampling, fit, open_frames
+from frameloom.worker.frames import FrameBatch, FrameRequest, Sampling, fit, open_frames, open_shared
 from frameloom.worker.frames import base as frames_base
 from frameloom.worker.media.probe import probe
 
@@ -23,7 +23,7 @@ def read(path: Path, sampling: Sampling = EVERY, **request: object) -> FrameBatc
             assert 0 < len(batch) <= wanted.batch_size
             assert batch.pixels.dtype == np.uint8
             assert batch.pixels.flags.c_contiguous
-            assert batch.pixels.flags.writeable
+            assert not batch.pixels.flags.writeable, "others may be looking at it"
             assert batch.timestamps.dtype == np.float64
             assert batch.frame_numbers.dtype == np.int64
             batches.append(batch)
@@ -136,7 +136,7 @@ def test_sparse_sampling_jumps_and_finds_the_same_frames(tmp_path: Path, suffix:
 
 def test_batches_are_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clip = clips.write(tmp_path / "a.mp4", clips.numbered(64, 48), frames=10)
-    monkeypatch.setattr("frameloom.worker.frames.pyav.BATCH_BYTES_LIMIT", 64 * 48 * 3 * 4)
+    monkeypatch.setattr("frameloom.worker.frames.batching.BATCH_BYTES_LIMIT", 64 * 48 * 3 * 4)
     assert [len(b) for b in open_frames(clip, FrameRequest(EVERY, batch_size=100))] == [4, 4, 2]
 
 
@@ -144,6 +144,41 @@ def test_a_kept_batch_is_not_overwritten(tmp_path: Path) -> None:
     clip = clips.write(tmp_path / "a.mp4", clips.numbered(64, 48), frames=12)
     batches = list(open_frames(clip, FrameRequest(EVERY, batch_size=4)))
     assert [clips.index_of(p) for b in batches for p in b.pixels] == list(range(12))
+
+
+def test_one_pass_gives_each_request_what_it_would_get_alone(tmp_path: Path) -> None:
+    clip = clips.write(tmp_path / "a.mp4", clips.numbered(64, 48), frames=50, gop=10)
+    requests = [
+        FrameRequest(EVERY, batch_size=7),
+        FrameRequest(Sampling.per_second(5), size=(32, 24), batch_size=3, scaling="area"),
+        FrameRequest(EVERY, size=(32, 24), batch_size=16, scaling="area"),
+        FrameRequest(Sampling.key_frames(), colour="rgb"),
+        FrameRequest(EVERY, batch_size=7),
+    ]
+    together: list[list[FrameBatch]] = [[] for _ in requests]
+    with open_shared(clip, requests) as shared:
+        for delivery in shared:
+            for place in delivery.places:
+                together[place].append(delivery.batch)
+        assert shared.frames_decoded == 50, "decoded once"
+    assert all(a is b for a, b in zip(together[0], together[4], strict=True)), "equal requests share batches"
+    for request, got in zip(requests, together, strict=True):
+        alone = list(open_frames(clip, request))
+        assert [len(b) for b in got] == [len(b) for b in alone]
+        for ours, theirs in zip(got, alone, strict=True):
+            np.testing.assert_array_equal(ours.pixels, theirs.pixels)
+            np.testing.assert_array_equal(ours.timestamps, theirs.timestamps)
+            np.testing.assert_array_equal(ours.frame_numbers, theirs.frame_numbers)
+
+
+def test_requests_that_all_skip_skip_together(tmp_path: Path) -> None:
+    clip = clips.write(tmp_path / "a.mp4", clips.numbered(64, 48), frames=50, gop=10)
+    keys = [FrameRequest(Sampling.key_frames()), FrameRequest(Sampling.key_frames(), size=(32, 24))]
+    with open_shared(clip, keys) as shared:
+        assert sum(len(delivery.batch) for delivery in shared) == 10
+        assert shared.frames_decoded < 15, "a group of pictures at the start, then key frames"
+    with pytest.raises(ValueError, match="at least one"):
+        open_shared(clip, [])
 
 
 def grainy(path: Path, **options: object) -> Path:
@@ -208,7 +243,7 @@ def test_a_backend_that_refuses_the_file_is_passed_over(
 ) -> None:
     (tmp_path / "choosy_frames.py").write_text(
         "class B:\n"
-        "    def supports(self, media, request):\n"
+        "    def supports(self, media, requests):\n"
         "        return media.codec == 'hevc'\n"
         "BACKEND = B()\n"
     )

@@ -53,7 +53,7 @@ def test_senseless_rates(rate: float) -> None:
 
 
 def test_jumps_wait_until_the_distance_of_key_frames_is_known() -> None:
-    planner = JumpPlanner.for_sampling(Sampling.per_second(0.1))
+    planner = JumpPlanner.for_samplings([Sampling.per_second(0.1)])
     planner.saw_key(0.0)
     assert planner.target(0.1, 10.0) is None
     planner.saw_key(2.0)
@@ -62,7 +62,7 @@ def test_jumps_wait_until_the_distance_of_key_frames_is_known() -> None:
 
 
 def test_a_jump_that_went_back_ends_jumping() -> None:
-    planner = JumpPlanner.for_sampling(Sampling.per_second(0.1))
+    planner = JumpPlanner.for_samplings([Sampling.per_second(0.1)])
     planner.saw_key(0.0)
     planner.saw_key(2.0)
     planner.landed(2.1, 0.0)
@@ -70,5 +70,12 @@ def test_a_jump_that_went_back_ends_jumping() -> None:
 
 
 def test_dense_rates_never_jump() -> None:
-    assert not JumpPlanner.for_sampling(Sampling.per_second(1)).enabled
-    assert not JumpPlanner.for_sampling(Sampling.every_frame()).enabled
+    assert not JumpPlanner.for_samplings([Sampling.per_second(1)]).enabled
+    assert not JumpPlanner.for_samplings([Sampling.every_frame()]).enabled
+
+
+def test_nobody_jumps_over_what_another_wants() -> None:
+    sparse, dense = Sampling.per_second(0.1), Sampling.per_second(1)
+    assert JumpPlanner.for_samplings([sparse, Sampling.per_second(0.2)]).enabled
+    assert not JumpPlanner.for_samplings([sparse, dense]).enabled
+    assert not JumpPlanner.for_samplings([sparse, Sampling.key_frames()]).enabled

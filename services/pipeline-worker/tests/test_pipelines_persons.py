@@ -16,8 +16,8 @@ from frameloom.common.pipelines import Item
 from frameloom.worker.errors import TaskError
 from frameloom.worker.models import ModelStore
 from frameloom.worker.pipelines import run
+from frameloom.worker.pipelines.parts import RunSummary
 from frameloom.worker.pipelines.person_tracking import PersonTracking
-from frameloom.worker.pipelines.runner import RunSummary
 
 Fetch = Callable[..., ModelStore]
 MODELS = ("nanodet", "nanodet-graph", "mobilenetv2-bottleneck")

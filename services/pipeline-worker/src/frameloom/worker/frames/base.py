@@ -1,13 +1,14 @@
 """The frame port: what a pipeline asks for, what it gets, and how a decoder is chosen.
 
-A pipeline never opens a file. It states a :class:`FrameRequest`, and iterates over the batches of a
-:class:`FrameSource`. Which decoder stands behind it is chosen per file by :func:`open_frames`.
+A pipeline never opens a file. It states a :class:`FrameRequest`, and is given batches. Several pipelines that
+look at one video share its decoding: :func:`open_shared` answers all their requests in one pass.
+:func:`open_frames` is the same for one. Which decoder stands behind it is chosen per file.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -79,7 +80,8 @@ class FrameBatch:
     """Some frames in order of presentation.
 
     Attributes:
-        pixels: ``uint8 [N, height, width, 3]``, C-contiguous, owned by the batch: it may be kept and changed.
+        pixels: ``uint8 [N, height, width, 3]``, C-contiguous. It may be kept, and can not be changed: others
+            may be looking at it.
         timestamps: ``float64 [N]``, seconds from the start of the media, never falling.
         frame_numbers: ``int64 [N]``, index of the frame in the whole video, from 0. Counted where all frames
             are decoded; estimated from time and frame rate where the decoder skips (key frames, and rates
@@ -94,10 +96,25 @@ class FrameBatch:
         return int(self.timestamps.shape[0])
 
 
-class FrameSource(Protocol):
-    """An open video. Iterate once, then close (or use it as a context manager).
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivery:
+    """A batch, and whom it is for.
 
-    Iteration raises ``TaskError`` with ``decode_error`` when the video stops being readable.
+    Attributes:
+        places: Of the requests that it answers, in the order in which they were given. Requests that are
+            equal get the same batches.
+        batch: The frames.
+    """
+
+    places: tuple[int, ...]
+    batch: FrameBatch
+
+
+class SharedFrames(Protocol):
+    """A video that is being decoded once, for one or more requests.
+
+    Iterate once, then close (or use it as a context manager). Iteration raises ``TaskError`` with
+    ``decode_error`` when the video stops being readable; what could be read was delivered before.
     """
 
     @property
@@ -112,7 +129,7 @@ class FrameSource(Protocol):
     def frames_decoded(self) -> int:
         """Frames that the decoder has delivered so far, wanted or not."""
 
-    def __iter__(self) -> Iterator[FrameBatch]: ...
+    def __iter__(self) -> Iterator[Delivery]: ...
 
     def __enter__(self) -> Self: ...
 
@@ -124,15 +141,54 @@ class FrameSource(Protocol):
         """Frees the decoder; harmless when repeated."""
 
 
+class FrameSource:
+    """A video that is being decoded for one request. Iterate once, then close, as :class:`SharedFrames`."""
+
+    def __init__(self, shared: SharedFrames) -> None:
+        self._shared = shared
+
+    @property
+    def backend(self) -> str:
+        """Name and version of the decoder."""
+        return self._shared.backend
+
+    @property
+    def device(self) -> str:
+        """Where the pixels lie."""
+        return self._shared.device
+
+    @property
+    def frames_decoded(self) -> int:
+        """Frames that the decoder has delivered so far, wanted or not."""
+        return self._shared.frames_decoded
+
+    def __iter__(self) -> Iterator[FrameBatch]:
+        """Yields batches until the end of the video."""
+        for delivery in self._shared:
+            yield delivery.batch
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Frees the decoder; harmless when repeated."""
+        self._shared.close()
+
+
 class Backend(Protocol):
     """A decoder module: it is imported when first used, so that an unused one costs nothing."""
 
-    def supports(self, media: MediaInfo, request: FrameRequest) -> bool:
+    def supports(self, media: MediaInfo, requests: Sequence[FrameRequest]) -> bool:
         """Whether it can decode this very file on this machine; must be cheap and never raise."""
 
     def open(
-        self, path: Path, request: FrameRequest, media: MediaInfo, *, threads: int | None
-    ) -> FrameSource:
+        self, path: Path, requests: Sequence[FrameRequest], media: MediaInfo, *, threads: int | None
+    ) -> SharedFrames:
         """Opens the file."""
 
 
@@ -148,13 +204,26 @@ def open_frames(
     backend: str = "auto",
     threads: int | None = None,
 ) -> FrameSource:
-    """Opens a video with the best decoder for it.
+    """Opens a video for one request; see :func:`open_shared`."""
+    return FrameSource(open_shared(path, (request,), media=media, backend=backend, threads=threads))
 
-    The choice is per file, not per host: hardware decoders refuse some codecs and pixel formats.
+
+def open_shared(
+    path: str | Path,
+    requests: Sequence[FrameRequest],
+    *,
+    media: MediaInfo | None = None,
+    backend: str = "auto",
+    threads: int | None = None,
+) -> SharedFrames:
+    """Opens a video with the best decoder for it, to answer all requests in one pass.
+
+    The choice is per file, not per host: hardware decoders refuse some codecs and pixel formats. Work is
+    skipped only where no request needs it: frames that one of them wants are decoded for all.
 
     Args:
         path: A local media file.
-        request: What is wanted of it.
+        requests: What is wanted of it, at least one.
         media: Result of ``probe``, if it is known already.
         backend: A name of ``BACKENDS``, or ``auto`` for the first that supports the file.
         threads: Decoding threads. None lets one file use the machine; 1 is best when as many tasks as
@@ -162,8 +231,10 @@ def open_frames(
 
     Raises:
         TaskError: The file can not be opened (see ``probe``).
-        ValueError: No such backend, or it can not decode this file.
+        ValueError: No request, no such backend, or it can not decode this file.
     """
+    if not requests:
+        raise ValueError("at least one request is needed")
     if media is None:
         from frameloom.worker.media.probe import probe  # noqa: PLC0415 - the port itself needs no decoder
 
@@ -172,8 +243,8 @@ def open_frames(
         raise ValueError(f"unknown frame backend {backend!r}; there are: auto, {', '.join(BACKENDS)}")
     for name in BACKENDS if backend == "auto" else (backend,):
         decoder: Backend = importlib.import_module(BACKENDS[name]).BACKEND
-        if decoder.supports(media, request):
-            return decoder.open(Path(path), request, media, threads=threads)
+        if decoder.supports(media, requests):
+            return decoder.open(Path(path), requests, media, threads=threads)
     raise ValueError(f"frame backend {backend!r} can not decode {media.codec} in {media.container}")
 
 

@@ -2,49 +2,41 @@
 
 Work is avoided in three places: key-frame sampling makes the decoder skip everything else, sparse
 rates jump over whole groups of pictures, and only wanted frames are scaled and converted, in one step
-from the decoder's own pixel format.
+from the decoder's own pixel format. The first two need that all requests are of that kind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import av
-import numpy as np
-import numpy.typing as npt
 import structlog
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from frameloom.common.pipelines import MediaInfo
-from frameloom.worker.frames.base import BATCH_BYTES_LIMIT, FrameBatch, FrameRequest, FrameSource
+from frameloom.worker.frames.base import Delivery, FrameRequest, SharedFrames
+from frameloom.worker.frames.batching import Subscriptions
 from frameloom.worker.frames.completeness import Reach, check_complete
-from frameloom.worker.frames.sampling import JumpPlanner, Sampler
+from frameloom.worker.frames.sampling import JumpPlanner
 from frameloom.worker.media.containers import open_container, start_seconds, video_stream
-from frameloom.worker.media.probe import quarter_turns
 
 logger = structlog.get_logger(__name__)
 
-_FILTERS = {
-    "fast_bilinear": Interpolation.FAST_BILINEAR,
-    "bilinear": Interpolation.BILINEAR,
-    "area": Interpolation.AREA,
-}
-_FORMATS = {"rgb": "rgb24", "bgr": "bgr24"}
 _WITHOUT_PRESENTATION_TIMES = {"avi"}
 
 
 class PyAVSource:
-    """See :class:`~frameloom.worker.frames.base.FrameSource`."""
+    """See :class:`~frameloom.worker.frames.base.SharedFrames`."""
 
-    def __init__(self, path: Path, request: FrameRequest, media: MediaInfo, threads: int | None) -> None:
+    def __init__(
+        self, path: Path, requests: Sequence[FrameRequest], media: MediaInfo, threads: int | None
+    ) -> None:
         self._path = path
-        self._request = request
         self._media = media
         self._container = open_container(path)
         try:
@@ -55,10 +47,12 @@ class PyAVSource:
         self._start = start_seconds(self._container)
         self._decoding_order_only = self._container.format.name in _WITHOUT_PRESENTATION_TIMES
         self._delay: int | None = None
-        self._sampler = Sampler(request.sampling)
+        self._wanted = Subscriptions(requests, media)
+        samplings = [request.sampling for request in requests]
         indexed = len(self._stream.index_entries) > 0
-        self._jumps = JumpPlanner.for_sampling(request.sampling, indexed=indexed)
-        self._skips = self._jumps.enabled or request.sampling.kind == "key"
+        self._jumps = JumpPlanner.for_samplings(samplings, indexed=indexed)
+        self._only_keys = all(sampling.kind == "key" for sampling in samplings)
+        self._skips = self._jumps.enabled or self._only_keys
         self._reach = Reach()
         self._set_up_decoder(threads)
 
@@ -95,23 +89,19 @@ class PyAVSource:
         """Frees the decoder and the file."""
         self._container.close()
 
-    def __iter__(self) -> Iterator[FrameBatch]:
+    def __iter__(self) -> Iterator[Delivery]:
         """Yields batches until the end of the video.
 
         Raises:
             TaskError: ``decode_error`` when the video stops before the end that its container promises.
         """
-        builder = _BatchBuilder(self._request, self._media)
-        for frame, timestamp in self._wanted():
-            builder.add(frame, timestamp, self._number(timestamp))
-            if builder.full:
-                yield builder.take()
-        if len(builder):
-            yield builder.take()
+        for frame in self._frames():
+            timestamp = self._timestamp(frame)
+            yield from self._wanted.offer(frame, timestamp, self._number(timestamp))
+        yield from self._wanted.rest()
         check_complete(self._path, self._container, self._stream, self._reach, by_packets=self._skips)
 
-    def _wanted(self) -> Iterator[tuple[VideoFrame, float]]:
-        """Frames that the sampling wants, with their time."""
+    def _frames(self) -> Iterator[VideoFrame]:
         for packet in self._packets():
             try:
                 frames = packet.decode()
@@ -119,11 +109,8 @@ class PyAVSource:
                 # One damaged packet costs a few frames; whether it was the end of it all shows at the end.
                 self._reach.damaged += 1
                 continue
-            for frame in frames:
-                timestamp = self._timestamp(frame)
-                if self._sampler.wants(timestamp, key=frame.key_frame):
-                    yield frame, timestamp
-            if frames and self._request.sampling.kind == "key":
+            yield from frames
+            if frames and self._only_keys:
                 # Not from the start: an edit list may hide the first key frame, so there would be none.
                 self._stream.codec_context.skip_frame = "NONKEY"
             self._jump()
@@ -154,7 +141,7 @@ class PyAVSource:
         self._reach.packets_end = max(self._reach.packets_end, time + length)
 
     def _jump(self) -> None:
-        target = self._jumps.target(self._reach.position, self._sampler.due)
+        target = self._jumps.target(self._reach.position, self._wanted.due)
         if target is None or self._reach.jumped_from is not None or target >= self._media.duration_seconds:
             return
         self._reach.jumped_from = self._reach.position
@@ -196,68 +183,16 @@ class PyAVSource:
         return round(timestamp * self._media.fps) if self._skips else self._reach.frames - 1
 
 
-class _BatchBuilder:
-    """Writes frames, scaled, converted and upright, into the arrays of the next batch."""
-
-    def __init__(self, request: FrameRequest, media: MediaInfo) -> None:
-        self._width, self._height = request.size or (media.width, media.height)
-        frame_bytes = self._width * self._height * 3
-        self._capacity = max(1, min(request.batch_size, BATCH_BYTES_LIMIT // frame_bytes))
-        self._format = _FORMATS[request.colour]
-        self._filter = _FILTERS[request.scaling]
-        # One for all frames: it keeps the tables of the scaler, which a frame's own method makes anew.
-        self._reformatter = VideoReformatter()
-        self._begin()
-
-    def _begin(self) -> None:
-        self._count = 0
-        self._pixels = np.empty((self._capacity, self._height, self._width, 3), np.uint8)
-        self._timestamps = np.empty(self._capacity, np.float64)
-        self._numbers = np.empty(self._capacity, np.int64)
-
-    def __len__(self) -> int:
-        return self._count
-
-    @property
-    def full(self) -> bool:
-        return self._count == self._capacity
-
-    def add(self, frame: VideoFrame, timestamp: float, number: int) -> None:
-        turns = quarter_turns(frame)
-        width, height = (self._height, self._width) if turns % 2 else (self._width, self._height)
-        image = self._reformatter.reformat(
-            frame, width=width, height=height, format=self._format, interpolation=self._filter, threads=1
-        )
-        pixels = _view(image, width, height)
-        self._pixels[self._count] = np.rot90(pixels, turns) if turns else pixels
-        self._timestamps[self._count] = timestamp
-        self._numbers[self._count] = number
-        self._count += 1
-
-    def take(self) -> FrameBatch:
-        n = self._count
-        batch = FrameBatch(self._pixels[:n], self._timestamps[:n], self._numbers[:n])
-        self._begin()
-        return batch
-
-
-def _view(image: VideoFrame, width: int, height: int) -> npt.NDArray[np.uint8]:
-    """The pixels of a packed 24-bit frame, without a copy; lines of the plane are padded at the end."""
-    plane = image.planes[0]
-    lines: npt.NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-    return lines[:height, : width * 3].reshape(height, width, 3)
-
-
 class _PyAVBackend:
     """Decodes everything that FFmpeg can, on any machine: the last resort and the reference."""
 
-    def supports(self, media: MediaInfo, request: FrameRequest) -> bool:  # noqa: ARG002 - the port's signature
+    def supports(self, media: MediaInfo, requests: Sequence[FrameRequest]) -> bool:  # noqa: ARG002 - the port
         return True
 
     def open(
-        self, path: Path, request: FrameRequest, media: MediaInfo, *, threads: int | None
-    ) -> FrameSource:
-        return PyAVSource(path, request, media, threads)
+        self, path: Path, requests: Sequence[FrameRequest], media: MediaInfo, *, threads: int | None
+    ) -> SharedFrames:
+        return PyAVSource(path, requests, media, threads)
 
 
 BACKEND = _PyAVBackend()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from frameloom.worker.frames.base import Sampling
@@ -60,14 +61,14 @@ class JumpPlanner:
     _distance: float = 0.0
 
     @classmethod
-    def for_sampling(cls, sampling: Sampling, *, indexed: bool = True) -> JumpPlanner:
-        """Enabled for sparse rates only.
+    def for_samplings(cls, samplings: Iterable[Sampling], *, indexed: bool = True) -> JumpPlanner:
+        """Enabled if all are sparse rates.
 
         Args:
-            sampling: What is wanted.
+            samplings: What is wanted.
             indexed: The container has an index of its key frames.
         """
-        sparse = sampling.kind == "rate" and 1 / sampling.rate >= SPARSE_INTERVAL_SECONDS
+        sparse = all(one.kind == "rate" and 1 / one.rate >= SPARSE_INTERVAL_SECONDS for one in samplings)
         return cls(enabled=sparse, exact=indexed)
 
     def saw_key(self, timestamp: float) -> None:

@@ -8,8 +8,9 @@ from frameloom.worker.pipelines.base import (
     SoundPipeline,
     without_effect,
 )
+from frameloom.worker.pipelines.parts import RunSummary
 from frameloom.worker.pipelines.registry import load_pipelines
-from frameloom.worker.pipelines.runner import RunSummary, run
+from frameloom.worker.pipelines.runner import run
 
 __all__ = [
     "FramePipeline",

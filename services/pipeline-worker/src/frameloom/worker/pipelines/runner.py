@@ -1,47 +1,31 @@
-"""Runs one pipeline over one local file: probe, decode, process. Knows nothing of tasks or Kafka."""
+"""Runs pipelines over one local file: probe, decode once, process. Knows nothing of tasks or Kafka.
+
+Pipelines that look share one decode of the pictures, those that listen one of the sound. A decoder works
+ahead in a thread of its own; pictures and sound are gone through side by side. Pipelines of one pass take
+turns batch by batch, so each computes with the whole machine and none waits for the end of another.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-from frameloom.common.documents.task import FailureCategory
-from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, Progress
-from frameloom.worker.errors import TaskError
-from frameloom.worker.frames.base import open_frames
+from frameloom.common.pipelines import Item, MediaInfo, Progress
+from frameloom.worker.ahead import Ahead
+from frameloom.worker.frames.base import Delivery, FrameRequest, open_shared
 from frameloom.worker.media.hearing import probe_sound
 from frameloom.worker.media.probe import probe
 from frameloom.worker.pipelines.base import FramePipeline, Pipeline, SoundPipeline
-from frameloom.worker.sound.base import open_sound
+from frameloom.worker.pipelines.parts import Part, RunSummary
+from frameloom.worker.sound.base import SoundBlock, SoundRequest, open_sound
+from frameloom.worker.sound.sharing import deal, shared_request
 
 Emit = Callable[[Sequence[Item], float, float], None]
 """Takes rows and the range of media time, in seconds, in which they became certain."""
 
-_NEARLY_DONE = 0.99
-
-
-@dataclass(frozen=True, slots=True)
-class RunSummary:
-    """What a finished run tells.
-
-    Attributes:
-        frames: Frames that the pipeline looked at; 0 if it listened.
-        frames_decoded: Frames that the decoder delivered for it.
-        media_seconds: Length of the video, or of the sound.
-        media: What probing found.
-        backend: The decoder, with its version.
-        artefacts: The files to be assembled.
-        models: sha256 of each model used, by name.
-    """
-
-    frames: int
-    frames_decoded: int
-    media_seconds: float
-    media: MediaInfo
-    backend: str
-    artefacts: tuple[ArtefactSpec, ...]
-    models: dict[str, str]
+_SOUND_AHEAD_BYTES = 8 * 1024 * 1024
 
 
 def run(
@@ -54,7 +38,7 @@ def run(
     video_id: str | None = None,
     threads: int | None = None,
 ) -> RunSummary:
-    """Runs the pipeline to the end of the file.
+    """Runs one pipeline to the end of the file.
 
     Args:
         pipeline: A fresh object.
@@ -63,7 +47,7 @@ def run(
         progress: Called at every stage and after every batch; the caller may thin it out.
         backend: Frame decoder, or ``auto``.
         video_id: What the rows call the video; by default the stem of the file name.
-        threads: Decoding threads; see ``open_frames``.
+        threads: Decoding threads; see ``open_shared``.
 
     Returns:
         The summary.
@@ -71,97 +55,160 @@ def run(
     Raises:
         TaskError: The file or the configuration is at fault, or a model can not be had.
     """
-    progress(Progress(stage="probing", fraction=0.0))
-    media = probe_sound(path) if isinstance(pipeline, SoundPipeline) else probe(path)
-    progress(Progress(stage="loading", fraction=0.0))
-    pipeline.load()
-    pipeline.video_id = video_id if video_id is not None else Path(path).stem
-    pipeline.begin(media)
-    told = _Told(media, emit, progress)
-    if isinstance(pipeline, FramePipeline):
-        decoder, decoded = _look(pipeline, path, told, backend=backend, threads=threads)
-    elif isinstance(pipeline, SoundPipeline):
-        decoder, decoded = _listen(pipeline, path, told), 0
-    else:
-        raise TypeError(f"{type(pipeline).__name__} is neither a FramePipeline nor a SoundPipeline")
-    told.finish(pipeline.finish())
-    return RunSummary(
-        frames=told.frames,
-        frames_decoded=decoded,
-        media_seconds=media.duration_seconds,
-        media=media,
-        backend=decoder,
-        artefacts=pipeline.artefacts(),
-        models=pipeline.models_used(),
-    )
+    alone = _Alone(emit, progress)
+    run_together([Part(pipeline, alone)], path, backend=backend, video_id=video_id, threads=threads)
+    if alone.error is not None:
+        raise alone.error
+    assert alone.summary is not None
+    return alone.summary
+
+
+def run_together(
+    parts: Sequence[Part],
+    path: str | Path,
+    *,
+    backend: str = "auto",
+    video_id: str | None = None,
+    threads: int | None = None,
+) -> None:
+    """Runs pipelines over one file with one decode. Each tells its own listener how it ended.
+
+    Args:
+        parts: The pipelines; none may have been used before.
+        path: The media file.
+        backend: Frame decoder, or ``auto``.
+        video_id: What the rows call the video; by default the stem of the file name.
+        threads: Decoding threads; see ``open_shared``.
+    """
+    path = Path(path)
+    name = video_id if video_id is not None else path.stem
+    for part in parts:
+        part.tell("probing")
+    seeing = _begun([part for part in parts if part.sees], lambda: probe(path), name)
+    hearing = _begun([part for part in parts if not part.sees], lambda: probe_sound(path), name)
+    passes: list[Callable[[], None]] = []
+    if looking := [(part, request) for part in seeing if (request := part.attempt(_frames, part))]:
+        passes.append(partial(_together, seeing, partial(_look, looking, path, backend, threads)))
+    for listening in _by_rate(hearing):
+        group = [part for part, _ in listening]
+        passes.append(partial(_together, group, partial(_listen, listening, path)))
+    _side_by_side(passes)
+
+
+def _begun(parts: Sequence[Part], probing: Callable[[], MediaInfo], name: str) -> list[Part]:
+    """The parts that are ready to be given frames or sound."""
+    if not parts:
+        return []
+    try:
+        media = probing()
+    except Exception as error:  # noqa: BLE001 - each part tells it
+        for part in parts:
+            part.fail(error)
+        return []
+    for part in parts:
+        part.tell("loading")
+        part.attempt(part.begin, media, name)
+    return [part for part in parts if part.active]
+
+
+def _by_rate(parts: Sequence[Part]) -> list[list[tuple[Part, SoundRequest]]]:
+    """Parts that can share one decode of the sound, with what they want."""
+    groups: dict[int, list[tuple[Part, SoundRequest]]] = {}
+    for part in parts:
+        if request := part.attempt(_sound, part):
+            groups.setdefault(request.rate_hz, []).append((part, request))
+    return list(groups.values())
+
+
+def _side_by_side(passes: Sequence[Callable[[], None]]) -> None:
+    """The last one in this thread, the others beside it. None of them raises."""
+    threads = [threading.Thread(target=one, name="pass", daemon=True) for one in passes[:-1]]
+    for thread in threads:
+        thread.start()
+    for last in passes[-1:]:
+        last()
+    for thread in threads:
+        thread.join()
+
+
+def _together(parts: Sequence[Part], going_through: Callable[[], tuple[str, int]]) -> None:
+    """Goes through the file and ends all parts: what stops the decoder stops each of them."""
+    try:
+        decoder, decoded = going_through()
+    except Exception as error:  # noqa: BLE001 - each part tells it
+        for part in parts:
+            part.fail(error)
+        return
+    for part in parts:
+        part.attempt(part.finish, decoder, decoded)
 
 
 def _look(
-    pipeline: FramePipeline, path: str | Path, told: _Told, *, backend: str, threads: int | None
+    parts: Sequence[tuple[Part, FrameRequest]], path: Path, backend: str, threads: int | None
 ) -> tuple[str, int]:
     """Goes through the frames; answers the decoder, and how many frames it delivered."""
-    request = pipeline.request(told.media)
-    with open_frames(path, request, media=told.media, backend=backend, threads=threads) as source:
-        for batch in source:
-            told.add(pipeline.process(batch), float(batch.timestamps[-1]), frames=len(batch))
-        if not told.frames:
-            raise TaskError(FailureCategory.DECODE_ERROR, "No picture of the video can be decoded.")
-        return source.backend, source.frames_decoded
+    media = parts[0][0].media
+    requests = [request for _, request in parts]
+    with (
+        open_shared(path, requests, media=media, backend=backend, threads=threads) as source,
+        Ahead(source, _bytes_of) as ahead,
+    ):
+        for delivery in ahead:
+            for place in delivery.places:
+                part = parts[place][0]
+                part.attempt(part.look, delivery.batch)
+            if not any(part.active for part, _ in parts):
+                break
+    return source.backend, source.frames_decoded
 
 
-def _listen(pipeline: SoundPipeline, path: str | Path, told: _Told) -> str:
+def _listen(parts: Sequence[tuple[Part, SoundRequest]], path: Path) -> tuple[str, int]:
     """Goes through the sound; answers the decoder."""
-    with open_sound(path, pipeline.request(told.media)) as source:
-        for block in source:
-            told.add(pipeline.process(block), block.end_seconds)
-        return source.backend
+    requests = [request for _, request in parts]
+    with (
+        open_sound(path, shared_request(requests)) as source,
+        Ahead(deal(source, requests), _samples_of, limit_bytes=_SOUND_AHEAD_BYTES) as ahead,
+    ):
+        for place, block in ahead:
+            part = parts[place][0]
+            part.attempt(part.listen, block)
+            if not any(part.active for part, _ in parts):
+                break
+    return source.backend, 0
 
 
-class _Told:
-    """What a run has handed out so far.
-
-    Attributes:
-        media: What probing found.
-        frames: Frames that were looked at.
-    """
-
-    def __init__(self, media: MediaInfo, emit: Emit, progress: Callable[[Progress], None]) -> None:
-        self.media = media
-        self.frames = 0
-        self._emit = emit
-        self._progress = progress
-        self._reached = 0.0
-
-    def add(self, rows: Iterable[Item], reached: float, *, frames: int = 0) -> None:
-        """The rows that became certain up to a time, in seconds."""
-        begin, self._reached = self._reached, reached
-        self._hand_over(rows, begin, reached)
-        self.frames += frames
-        self._progress(_annotating(self.media, self.frames, reached))
-
-    def finish(self, rows: Iterable[Item]) -> None:
-        """The rows that waited for the end."""
-        self._progress(
-            Progress(
-                stage="finishing",
-                fraction=_NEARLY_DONE,
-                frames_done=self.frames,
-                media_seconds_done=self._reached,
-            )
-        )
-        self._hand_over(rows, self._reached, max(self.media.duration_seconds, self._reached))
-
-    def _hand_over(self, rows: Iterable[Item], begin: float, end: float) -> None:
-        items = list(rows)
-        if items:
-            self._emit(items, begin, end)
+def _frames(part: Part) -> FrameRequest:
+    assert isinstance(part.pipeline, FramePipeline)
+    return part.pipeline.request(part.media)
 
 
-def _annotating(media: MediaInfo, frames: int, reached: float) -> Progress:
-    fraction = reached / media.duration_seconds if media.duration_seconds > 0 else 0.0
-    return Progress(
-        stage="annotating",
-        fraction=min(max(fraction, 0.0), _NEARLY_DONE),
-        frames_done=frames,
-        media_seconds_done=reached,
-    )
+def _sound(part: Part) -> SoundRequest:
+    assert isinstance(part.pipeline, SoundPipeline)
+    return part.pipeline.request(part.media)
+
+
+def _bytes_of(delivery: Delivery) -> int:
+    return delivery.batch.pixels.nbytes
+
+
+def _samples_of(dealt: tuple[int, SoundBlock]) -> int:
+    return dealt[1].samples.nbytes
+
+
+class _Alone:
+    """The listener of a run of one."""
+
+    def __init__(self, emit: Emit, progress: Callable[[Progress], None]) -> None:
+        self.emit = emit
+        self.progress = progress
+        self.summary: RunSummary | None = None
+        self.error: Exception | None = None
+
+    def done(self, summary: RunSummary) -> None:
+        self.summary = summary
+
+    def failed(self, error: Exception) -> None:
+        self.error = error
+
+    def wanted(self) -> bool:
+        return True

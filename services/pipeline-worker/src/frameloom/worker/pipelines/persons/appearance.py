@@ -74,7 +74,7 @@ class AppearanceEmbedder:
         """``float32 [1280]`` for each box, given as fractions of the BGR picture."""
         if not len(boxes):
             return []
-        rgb = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).flip(0).to(torch.float32)
+        rgb = torch.tensor(picture).permute(2, 0, 1).flip(0).to(torch.float32)
         crops = torch.cat([_crop(rgb, box) for box in boxes]).div_(255)
         mean, spread = (torch.tensor(values).view(1, 3, 1, 1) for values in (_MEAN, _SPREAD))
         vectors = self._network(((crops - mean) / spread).contiguous(memory_format=torch.channels_last))

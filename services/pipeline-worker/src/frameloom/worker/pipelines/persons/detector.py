@@ -143,7 +143,7 @@ def _grid() -> tuple[Floats, Floats]:
 
 def _normalised(pictures: npt.NDArray[np.uint8]) -> torch.Tensor:
     """``float32 [N, 3, height, width]`` over the same order in memory as the pictures'."""
-    values = torch.from_numpy(np.ascontiguousarray(pictures)).to(torch.float32)
+    values = torch.tensor(pictures).to(torch.float32)  # a copy: batches can not be changed
     return values.sub_(torch.tensor(_MEAN)).div_(torch.tensor(_SPREAD)).permute(0, 3, 1, 2)
 
 
