@@ -18,6 +18,7 @@ from typing import Any
 from frameloom.common.pipelines import PipelineInfo
 from frameloom.common.registry import Names, registry
 from frameloom.gateway.services.parameters import Schema, flat
+from frameloom.worker.pipelines.audio_events import AudioEvents
 from frameloom.worker.pipelines.audio_processing import AudioProcessing
 from frameloom.worker.pipelines.face_analysis import FaceAnalysis
 from frameloom.worker.pipelines.person_tracking import PersonTracking
@@ -35,6 +36,7 @@ OURS = (
     SpeechRecognition.info,
     SpeakerDiarization.info,
     AudioProcessing.info,
+    AudioEvents.info,
 )
 HEAD = "| key | type | default | possible | meaning |\n| --- | --- | --- | --- | --- |"
 

@@ -106,6 +106,15 @@ def test_the_sentences(config: dict[str, Any], told: str) -> None:
     assert caught.value.detail["errors"] == [found.item()]
 
 
+def test_a_value_of_a_list_is_named_with_what_was_meant() -> None:
+    words = {"type": "array", "items": {"enum": ["Speech", "Laughter", "Music"]}}
+    info = SCENE.model_copy(update={"config_schema": {"type": "object", "properties": {"classes": words}}})
+    (found,) = verdict({"classes": ["Music", "laughing"]}, info).errors
+    assert found.field == "scene_detection.classes.1"
+    assert found.message.startswith("Value 'laughing' of 'classes.1' is not possible; choose 'Speech'")
+    assert found.hint == "Did you mean 'Laughter'?"
+
+
 @pytest.mark.parametrize(
     "config",
     [

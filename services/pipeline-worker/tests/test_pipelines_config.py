@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+from hypothesis import example as example_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -15,12 +16,13 @@ from frameloom.common.registry import merged, registry
 from frameloom.worker.errors import TaskError
 from frameloom.worker.models import ModelStore
 from frameloom.worker.pipelines import Only, Pipeline, PipelineConfig
+from frameloom.worker.pipelines.audio_events import AudioEvents, EventsConfig
 from frameloom.worker.pipelines.audio_processing import AudioProcessing
 from frameloom.worker.pipelines.face_analysis import FaceAnalysis, FaceConfig
 from frameloom.worker.pipelines.person_tracking import PersonConfig, PersonTracking
 from frameloom.worker.pipelines.scene_detection import SceneConfig, SceneDetection
-from frameloom.worker.pipelines.speaker_diarization import SpeakerDiarization
-from frameloom.worker.pipelines.speech_recognition import SpeechRecognition
+from frameloom.worker.pipelines.speaker_diarization import DiarizationConfig, SpeakerDiarization
+from frameloom.worker.pipelines.speech_recognition import SpeechConfig, SpeechRecognition
 
 PIPELINES: list[type[Pipeline]] = [
     SceneDetection,
@@ -30,16 +32,31 @@ PIPELINES: list[type[Pipeline]] = [
     AudioProcessing,
     PersonTracking,
 ]
+"""What Frameloom runs of the registry."""
+OWN: list[type[Pipeline]] = [AudioEvents]
+"""What it has beside that."""
 
 
 def judged(pipeline: type[Pipeline], config: dict[str, Any]) -> tuple[bool, bool]:
     """Whether the schema and the model accept it."""
-    by_schema = not list(Draft202012Validator(pipeline.info.config_schema).iter_errors(config))
+    schema = pipeline.info.config_schema
+    by_schema = not list(Draft202012Validator(schema).iter_errors(config)) and _in_order(schema, config)
     try:
         pipeline.Config.model_validate(config)
     except ValidationError:
         return by_schema, False
     return by_schema, True
+
+
+def _in_order(schema: dict[str, Any], config: dict[str, Any]) -> bool:
+    """``x-at-most``, as the gateway checks it beside the schema."""
+    properties = schema["properties"]
+    pairs = [(key, part["x-at-most"]) for key, part in properties.items() if "x-at-most" in part]
+    return all(
+        config[key] <= config.get(other, properties[other]["default"])
+        for key, other in pairs
+        if config.get(key) is not None
+    )
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES, ids=lambda pipeline: pipeline.info.name)
@@ -51,7 +68,7 @@ def test_every_key_of_the_registry_is_known_with_its_default(pipeline: type[Pipe
     pipeline.Config.model_validate(defaults)
 
 
-@pytest.mark.parametrize("pipeline", PIPELINES, ids=lambda pipeline: pipeline.info.name)
+@pytest.mark.parametrize("pipeline", PIPELINES + OWN, ids=lambda pipeline: pipeline.info.name)
 def test_every_key_says_what_it_takes(pipeline: type[Pipeline]) -> None:
     schema = pipeline.info.config_schema
     Draft202012Validator.check_schema(schema)
@@ -109,14 +126,28 @@ LEAF = st.one_of(
 )
 NESTED = ["iou_threshold", "enabled", "require_person_id", "emotion_model", "detector_backend"]
 CONFIGS = st.dictionaries(
-    st.sampled_from([*FaceConfig.model_fields, *SceneConfig.model_fields, *PersonConfig.model_fields, "zz"]),
+    st.sampled_from(
+        [
+            *FaceConfig.model_fields,
+            *SceneConfig.model_fields,
+            *PersonConfig.model_fields,
+            *EventsConfig.model_fields,
+            *SpeechConfig.model_fields,
+            *DiarizationConfig.model_fields,
+            "zz",
+        ]
+    ),
     st.one_of(LEAF, st.dictionaries(st.sampled_from(NESTED), LEAF, max_size=3)),
     max_size=5,
 )
 
 
-@pytest.mark.parametrize("pipeline", PIPELINES, ids=lambda pipeline: pipeline.info.name)
+@pytest.mark.parametrize("pipeline", PIPELINES + OWN, ids=lambda pipeline: pipeline.info.name)
 @given(config=CONFIGS)
+@example_of(config={"classes": ["Laughter", "Music"], "exports": ["elan"]})
+@example_of(config={"classes": ["Laughing"]})
+@example_of(config={"event_threshold": 0.1, "end_threshold": 0.2})
+@example_of(config={"event_threshold": 0.1, "min_speakers": 3, "max_speakers": 2})
 @settings(max_examples=300, deadline=None)
 def test_what_the_gateway_lets_through_the_worker_takes(
     pipeline: type[Pipeline], config: dict[str, Any]

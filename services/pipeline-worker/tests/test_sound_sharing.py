@@ -71,6 +71,7 @@ def test_the_same_as_decodes_of_their_own(whole: Path, cut: Path, lengths: list[
             assert failure == expected_failure
 
 
+@settings(deadline=None)
 @given(
     pieces=st.lists(st.integers(0, 700), max_size=30),
     block=st.integers(1, 500),

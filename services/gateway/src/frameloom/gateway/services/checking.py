@@ -139,7 +139,7 @@ def _problem(error: ValidationError, pipeline: str) -> Problem | None:
         return None  # told as a warning
     if keyword == "required":
         path.append(_missing(error))
-    key = path[-1] if path else pipeline
+    key = pipeline if not path else path[-1] if not path[-1].isdigit() else ".".join(path[-2:])
     message, code, hint = _told(error, keyword, key)
     return Problem(".".join([pipeline, *path])[:_LONGEST_TEXT], message, code, hint, pipeline)
 
@@ -159,7 +159,10 @@ def _told(error: ValidationError, keyword: str, key: str) -> tuple[str, str, str
         allowed = [limit] if keyword == "const" else limit
         choices = ", ".join(short(value) for value in allowed)[:_LONGEST_TEXT]
         message = f"Value {short(error.instance)} of '{key}' is not possible; choose {choices}"
-        return message, "INVALID_VALUE", _because(schema) or f"Use one of: {choices}"
+        words = {value.casefold(): value for value in allowed if isinstance(value, str)}
+        meant = close_to(str(error.instance), words)
+        hint = f"Did you mean '{words[meant]}'?" if meant else _because(schema) or f"Use one of: {choices}"
+        return message, "INVALID_VALUE", hint
     if keyword == "required":
         return f"Required field '{key}' is missing", "REQUIRED_FIELD_MISSING", f"Add '{key}'"
     if keyword == "pattern":

