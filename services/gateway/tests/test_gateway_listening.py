@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 
 import pytest
@@ -21,9 +22,21 @@ async def spoken(port: int, request: bytes) -> bytes:
         writer.close()
 
 
-@pytest.mark.parametrize("request_", [b"FOO / HTTP/1.1\r\nHost: x\r\n\r\n", b"nonsense\r\n\r\n"])
-async def test_nonsense_is_answered_and_fills_no_log(
-    caplog: pytest.LogCaptureFixture, request_: bytes
+LONG = b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "told"),
+    [
+        (b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 501, "This method is unknown in HTTP"),
+        (b"get / HTTP/1.1\r\nHost: x\r\n\r\n", 501, "This method is unknown in HTTP"),
+        (b"nonsense\r\n\r\n", 501, "This method is unknown in HTTP"),
+        (b"GET / HTTP/1.1\r\nno header\r\n\r\n", 400, "The request is no HTTP that this server reads"),
+        (LONG, 400, "The address or a header is longer than 8190 bytes"),
+    ],
+)
+async def test_nonsense_is_answered_in_the_envelope_and_fills_no_log(
+    caplog: pytest.LogCaptureFixture, request_: bytes, status: int, told: str
 ) -> None:
     async def boom(_: web.Request) -> web.Response:
         raise RuntimeError("ours")
@@ -35,7 +48,11 @@ async def test_nonsense_is_answered_and_fills_no_log(
         port = runner.addresses[0][1]
         with caplog.at_level(logging.DEBUG):
             answer = await spoken(port, request_)
-            assert b" 400 " in answer.splitlines()[0]
+            head, _, body = answer.partition(b"\r\n\r\n")
+            assert f" {status} ".encode() in head.splitlines()[0]
+            assert b"Server: frameloom\r\n" in head + b"\r\n"
+            error = json.loads(body)["error"]
+            assert (error["message"], bool(error["hint"])) == (told, True)
             assert not [record for record in caplog.records if record.exc_info]
             await spoken(port, b"GET /boom HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["ours"]

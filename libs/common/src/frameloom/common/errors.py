@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from frameloom.common.text import cut
+
 
 class FrameloomError(Exception):
     """Base of every error that may reach a user.
@@ -41,9 +43,9 @@ class JobNotFoundError(NotFoundError):
 
     def __init__(self, job_id: str) -> None:
         super().__init__(
-            f"Job {job_id} not found",
+            f"Job {cut(job_id)} not found",
             hint="List the jobs with GET /api/v1/jobs/",
-            detail={"job_id": job_id},
+            detail={"job_id": cut(job_id)},
         )
 
 

@@ -185,7 +185,7 @@ def _handlers(settings: Settings, ports: Ports, access: Access) -> tuple[Handler
     watch = _watch(settings, ports)
     handlers = Handlers(
         jobs=JobHandlers(jobs, submissions),
-        results=ResultHandlers(ResultService(jobs, ports.tasks), store),
+        results=ResultHandlers(ResultService(jobs, ports.tasks, catalogue), store),
         files=FileHandlers(ArtifactService(jobs, ports.objects), store),
         pipelines=PipelineHandlers(catalogue),
         validation=ValidationHandlers(validation),

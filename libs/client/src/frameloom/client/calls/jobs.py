@@ -157,11 +157,11 @@ class JobCalls(Calls):
             await feed.aclose()
 
     async def event_token(self, *, job_id: str | None = None, ttl_seconds: int = 60) -> EventToken:
-        """A token that opens event streams in the place of a key, for a browser.
+        """A token that opens event streams and videos in the place of a key, for a browser.
 
         Args:
             job_id: Only for this job.
-            ttl_seconds: How long it opens streams; one that is open goes on.
+            ttl_seconds: How long it opens them; a stream that is open goes on.
         """
         body: dict[str, str | int] = {"ttl_seconds": ttl_seconds} | ({"job_id": job_id} if job_id else {})
         # To ask again makes another token and changes nothing, so this POST may be repeated.

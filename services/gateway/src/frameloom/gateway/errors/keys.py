@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from frameloom.common.errors import ConflictError, NotFoundError
+from frameloom.common.text import cut
 from frameloom.gateway.errors.access import ForbiddenError
 
 
@@ -13,9 +14,9 @@ class KeyNotFoundError(NotFoundError):
 
     def __init__(self, key_id: str) -> None:
         super().__init__(
-            f"Key {key_id} not found",
+            f"Key {cut(key_id)} not found",
             hint="List the keys with GET /api/v1/keys",
-            detail={"key_id": key_id},
+            detail={"key_id": cut(key_id)},
         )
 
 
@@ -37,7 +38,7 @@ class OtherTenantError(ForbiddenError):
 
     def __init__(self, tenant: str) -> None:
         super().__init__(
-            f"This key makes no keys for the tenant {tenant}",
+            f"This key makes no keys for the tenant {cut(tenant)}",
             hint="Only an admin key of the tenant default makes keys for other tenants.",
             detail={"tenant": tenant},
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from frameloom.common.errors import FrameloomError, NotFoundError
+from frameloom.common.text import cut
 
-_LONGEST_NAME = 200
 _MOST_NAMES = 20
 
 
@@ -18,7 +18,7 @@ class UnknownPipelineError(FrameloomError):
 
     def __init__(self, unknown: Sequence[str], known: Sequence[str]) -> None:
         what = "Unknown pipeline" if len(unknown) == 1 else "Unknown pipelines"
-        told = [name[:_LONGEST_NAME] for name in unknown[:_MOST_NAMES]]
+        told = [cut(name) for name in unknown[:_MOST_NAMES]]
         super().__init__(
             f"{what}: {', '.join(told)}",
             hint=f"Choose among: {', '.join(known)}" if known else "No worker has offered a pipeline yet.",
@@ -48,7 +48,7 @@ class PipelineNotFoundError(NotFoundError):
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         super().__init__(
-            f"Pipeline '{name[:_LONGEST_NAME]}' not found",
+            f"Pipeline '{cut(name)}' not found",
             hint="GET /api/v1/pipelines/ lists them.",
-            detail={"pipeline_name": name[:_LONGEST_NAME], "known": list(known)},
+            detail={"pipeline_name": cut(name), "known": list(known)},
         )

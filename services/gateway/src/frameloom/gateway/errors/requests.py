@@ -8,10 +8,13 @@ from frameloom.common.errors import FrameloomError, TransientError
 
 
 class InvalidRequestError(FrameloomError):
-    """The request makes no sense as it is."""
+    """The request makes no sense as it is; its hint, which is never left out, tells what would."""
 
     code = "INVALID_REQUEST"
     status = 400
+
+    def __init__(self, message: str, *, hint: str, detail: dict[str, Any] | None = None) -> None:
+        super().__init__(message, hint=hint, detail=detail)
 
 
 class InvalidConfigError(FrameloomError):

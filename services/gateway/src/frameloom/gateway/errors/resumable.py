@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from frameloom.common.documents.upload import Refusal
+from frameloom.common.documents.upload import Refusal, Upload, UploadState
 from frameloom.common.errors import ConflictError, FrameloomError, NotFoundError
+from frameloom.common.text import cut
 from frameloom.gateway.errors.limits import QuotaExceededError
 
 
@@ -14,9 +15,9 @@ class UploadNotFoundError(NotFoundError):
 
     def __init__(self, upload_id: str) -> None:
         super().__init__(
-            f"Upload {upload_id} not found",
+            f"Upload {cut(upload_id)} not found",
             hint="It may have expired. Begin a new one with POST /api/v1/uploads",
-            detail={"upload_id": upload_id},
+            detail={"upload_id": cut(upload_id)},
         )
 
 
@@ -88,7 +89,7 @@ class TusVersionError(FrameloomError):
     status = 412
 
     def __init__(self, sent: str | None) -> None:
-        told = "no Tus-Resumable header" if sent is None else f"Tus-Resumable: {sent[:40]}"
+        told = "no Tus-Resumable header" if sent is None else f"Tus-Resumable: {cut(sent)}"
         super().__init__(
             f"The request has {told}; this server speaks tus 1.0.0", hint="Send Tus-Resumable: 1.0.0"
         )
@@ -146,6 +147,32 @@ class WrongWayError(ConflictError):
 
     def __init__(self, upload_id: str, hint: str) -> None:
         super().__init__(f"Upload {upload_id} was begun in another way", hint=hint)
+
+
+class UploadCompletedError(ConflictError):
+    """All of the upload is there already; ``detail.job_id`` is the job that it has become."""
+
+    code = "UPLOAD_COMPLETED"
+
+    @classmethod
+    def unless_open(cls, upload: Upload) -> None:
+        """Refuses what only an upload can take that is still on its way.
+
+        Raises:
+            UploadCompletedError: This one has become a job, or is being examined.
+        """
+        if upload.state is UploadState.COMPLETED and upload.job_id is not None:
+            raise cls(
+                f"Upload {upload.id} is completed already: it is job {upload.job_id}",
+                hint=f"Follow the job with GET /api/v1/jobs/{upload.job_id}",
+                detail={"upload_id": upload.id, "job_id": upload.job_id},
+            )
+        if upload.state is not UploadState.OPEN:
+            raise cls(
+                f"All of upload {upload.id} is there already",
+                hint=f"Ask what has become of it with GET /api/v1/uploads/{upload.id}",
+                detail={"upload_id": upload.id},
+            )
 
 
 class DirectUnavailableError(FrameloomError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from frameloom.common.errors import FrameloomError
+from frameloom.common.text import cut
 
 
 class UpgradeRequiredError(FrameloomError):
@@ -28,7 +29,7 @@ class OriginRefusedError(FrameloomError):
 
     def __init__(self, origin: str) -> None:
         super().__init__(
-            f"Pages of {origin[:200]} may not open a WebSocket here",
+            f"Pages of {cut(origin, 200)} may not open a WebSocket here",
             hint="The operator can allow them with FRAMELOOM_GATEWAY_CORS_ORIGINS.",
         )
 
@@ -73,4 +74,4 @@ class SubscriptionError(FrameloomError):
 
 
 def _named(job_id: str | None) -> str:
-    return "all jobs" if job_id is None else f"job {job_id[:200]}"
+    return "all jobs" if job_id is None else f"job {cut(job_id)}"

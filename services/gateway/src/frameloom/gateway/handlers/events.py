@@ -39,10 +39,11 @@ class EventHandlers:
         self._heartbeat_seconds = heartbeat_seconds
 
     async def token(self, caller: Caller, body: FromBody[EventsTokenRequest | None]) -> EventsTokenResponse:
-        """Make a short-lived token that opens event streams as `?token=`, where a header can not be sent.
+        """Make a short-lived token for `?token=`, where a header can not be sent.
 
-        It allows nothing else, and limits only when a stream may be opened, not how long it goes on. A stream
-        ends when the key that its token was made with is revoked.
+        It opens event streams and, if the key may read results, the jobs' videos; nothing else. It limits
+        when a stream may be opened, not how long it goes on. A stream ends when the key that its token was
+        made with is revoked.
         """
         wanted = body or EventsTokenRequest()
         issued = await self._passes.issue(caller, wanted.job_id, timedelta(seconds=wanted.ttl_seconds))

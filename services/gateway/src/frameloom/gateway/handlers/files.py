@@ -5,7 +5,7 @@ from __future__ import annotations
 from frameloom.gateway.http.files import FileDownload
 from frameloom.gateway.http.ranges import attachment, inline
 from frameloom.gateway.http.typed import FromPath, FromQuery
-from frameloom.gateway.schemas.jobs import DownloadQuery
+from frameloom.gateway.schemas.jobs import VideoQuery
 from frameloom.gateway.services.artifacts import ArtifactService
 from frameloom.gateway.services.caller import Caller
 from frameloom.gateway.services.files import FileStore
@@ -37,9 +37,13 @@ class FileHandlers:
         )
 
     async def video(
-        self, caller: Caller, job_id: FromPath[str], query: FromQuery[DownloadQuery]
+        self, caller: Caller, job_id: FromPath[str], query: FromQuery[VideoQuery]
     ) -> FileDownload:
-        """Play or download the job's media file as it was uploaded. Ranges and conditions are honoured."""
+        """Play or download the job's media file as it was uploaded. Ranges and conditions are honoured.
+
+        A `<video>` of a page, which can send no header, gives a token of `POST /api/v1/events/token` as
+        `?token=`. A player asks again whenever it seeks: let the token live as long as the page is looked at.
+        """
         media = await self._artifacts.media(caller, job_id)
         shown = media.content_type.startswith(_SHOWN)
         disposition = (inline if shown else attachment)(media.filename)

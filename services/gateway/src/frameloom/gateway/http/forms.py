@@ -12,6 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import ValidationError
 
 from frameloom.common.errors import FrameloomError
+from frameloom.common.text import cut
 from frameloom.gateway.errors import (
     InvalidRequestError,
     PayloadTooLargeError,
@@ -52,7 +53,7 @@ class FormReader:
         encoding = request.headers.get(CONTENT_ENCODING, "identity").strip().lower()
         if encoding != "identity":
             return UnsupportedMediaError(
-                f"Bodies with Content-Encoding {encoding[:40]} are not accepted",
+                f"Bodies with Content-Encoding {cut(encoding)} are not accepted",
                 hint="Send the form without compression.",
             )
         limit = self._max_file_bytes + 2 * self._max_field_bytes + _OVERHEAD_BYTES
@@ -126,9 +127,15 @@ class _Form:
             if part is None:
                 return
             if isinstance(part, MultipartReader):
-                raise InvalidRequestError("A part of the form is itself a form")
+                raise InvalidRequestError(
+                    "A part of the form is itself a form",
+                    hint="Send video, selected_pipelines and config flat.",
+                )
             yield await self._one(part)
-        raise InvalidRequestError(f"The form has more than {_MAX_PARTS} parts")
+        raise InvalidRequestError(
+            f"The form has more than {_MAX_PARTS} parts",
+            hint="It needs three at most: video, selected_pipelines and config.",
+        )
 
     async def _one(self, part: BodyPartReader) -> TextPart | FilePart:
         name = part.name or ""
@@ -153,13 +160,16 @@ class _Form:
             self._text_left -= len(chunk)
             if len(body) > self._max_field_bytes or self._text_left < 0:
                 raise self._no_text(
-                    part, PayloadTooLargeError(f"The field {name[:40]}", self._max_field_bytes)
+                    part, PayloadTooLargeError(f"The field {cut(name)}", self._max_field_bytes)
                 )
         try:
             return body.decode()
         except UnicodeDecodeError:
             raise self._no_text(
-                part, InvalidRequestError(f"The field {name[:40]} is not UTF-8 text")
+                part,
+                InvalidRequestError(
+                    f"The field {cut(name)} is not UTF-8 text", hint="Send text fields in UTF-8."
+                ),
             ) from None
 
     def _no_text(self, part: BodyPartReader, error: FrameloomError) -> FrameloomError:

@@ -77,7 +77,7 @@ class Guard:
             return Decision(ANONYMOUS, error)
         if operation.scope is not None and (refusal := self._counted(request, caller)) is not None:
             return Decision(caller, refusal)
-        if operation.scope is not None and not caller.may(operation.scope):
+        if isinstance(operation.scope, Scope) and not caller.may(operation.scope):
             return Decision(caller, ScopeMissingError(operation.scope))
         return Decision(caller)
 

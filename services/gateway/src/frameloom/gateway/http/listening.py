@@ -11,6 +11,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from frameloom.common.errors import ConfigurationError
 from frameloom.gateway.http.draining import IN_FLIGHT
+from frameloom.gateway.http.unreadable import Runner
 
 log = structlog.get_logger(__name__)
 _BACKLOG = 1024
@@ -34,7 +35,7 @@ async def listening(app: web.Application, host: str, port: int) -> web.AppRunner
     """
     faults = logging.getLogger("aiohttp.server")
     faults.addFilter(_OurFaultsOnly())
-    runner = web.AppRunner(
+    runner = Runner(
         app,
         access_log=None,
         logger=faults,

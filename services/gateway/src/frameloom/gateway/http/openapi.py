@@ -25,6 +25,7 @@ from frameloom.gateway.http.sse import EventStream
 from frameloom.gateway.http.trickle import Trickle
 from frameloom.gateway.http.typed import Operation, Parameter, Source, parameters_of, returned_by
 from frameloom.gateway.schemas.errors import ErrorResponse, HTTPValidationError
+from frameloom.gateway.services.caller import ANY_KEY
 
 Json = dict[str, Any]
 _REF = "#/components/schemas/{model}"
@@ -147,7 +148,8 @@ def _refusals(operation: Operation) -> tuple[type[FrameloomError], ...]:
     if operation.scope is None:
         return ()
     strict = (NotAuthenticatedError,) if operation.strict else ()
-    return (UnauthorizedError, *strict, ScopeMissingError, RateLimitedError)
+    scoped = () if operation.scope == ANY_KEY else (ScopeMissingError,)
+    return (UnauthorizedError, *strict, *scoped, RateLimitedError)
 
 
 def _failure(operation: Operation, kinds: list[type[FrameloomError]]) -> Json:

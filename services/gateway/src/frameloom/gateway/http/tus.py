@@ -17,6 +17,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from frameloom.common.text import cut
 from frameloom.gateway.errors import (
     ChecksumMismatchError,
     InvalidRequestError,
@@ -65,7 +66,10 @@ def number(name: str, text: str | None) -> int:
     if text is None:
         raise InvalidRequestError(f"The header {name} is missing", hint="Send it as a number of bytes.")
     if not (text.isascii() and text.isdigit()) or len(text) > _MOST_DIGITS:
-        raise InvalidRequestError(f"The header {name} is no number of bytes: {text[:40]}")
+        raise InvalidRequestError(
+            f"The header {name} is no number of bytes: {cut(text)}",
+            hint=f"Send {name} as a whole number in decimal digits, 0 or more.",
+        )
     return int(text)
 
 
@@ -81,12 +85,14 @@ def metadata(text: str | None) -> dict[str, str]:
         if not key:
             continue
         if key in found:
-            raise InvalidRequestError(f"Upload-Metadata has the key {key[:40]} twice")
+            raise InvalidRequestError(
+                f"Upload-Metadata has the key {cut(key)} twice", hint="Send each key once."
+            )
         try:
             found[key] = base64.b64decode(value.strip(), validate=True).decode()
         except (binascii.Error, ValueError) as error:
             raise InvalidRequestError(
-                f"The value of {key[:40]} in Upload-Metadata is no text in base64",
+                f"The value of {cut(key)} in Upload-Metadata is no text in base64",
                 hint="Send pairs of a key and its value in base64, divided by commas.",
             ) from error
     return found
@@ -127,10 +133,13 @@ def checksum(text: str | None) -> Checksum | None:
         made = _Hash(name, expected)
     else:
         raise InvalidRequestError(
-            f"The checksum {name[:40]} is not known here", hint=f"Use one of {ALGORITHMS}."
+            f"The checksum {cut(name)} is not known here", hint=f"Use one of {ALGORITHMS}."
         )
     if not expected:
-        raise InvalidRequestError("Upload-Checksum has no digest in base64 behind the name of its algorithm")
+        raise InvalidRequestError(
+            "Upload-Checksum has no digest in base64 behind the name of its algorithm",
+            hint="For example: Upload-Checksum: sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=",
+        )
     return made
 
 

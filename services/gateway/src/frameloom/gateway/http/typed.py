@@ -21,13 +21,20 @@ from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from frameloom.common.errors import FrameloomError
+from frameloom.common.text import json_fault
 from frameloom.gateway.errors import PayloadTooLargeError, RequestInvalidError
 from frameloom.gateway.http.bodies import BodyStream
-from frameloom.gateway.services.caller import Caller, Scope
+from frameloom.gateway.services.caller import Caller, Needed
 from frameloom.gateway.services.tokens import Purpose
 
 T = TypeVar("T")
 _MAX_BODY_BYTES = 1024 * 1024
+_INSIDES = frozenset({"class_name"})
+_NO_OBJECT = {
+    "type": "model_attributes_type",
+    "msg": "Input should be a valid dictionary or object to extract fields from",
+}
+"""FastAPI's words for something else than an object; pydantic's would name our class."""
 
 
 class Source(StrEnum):
@@ -95,7 +102,8 @@ class Operation:
         errors: What may go wrong, beside 422, 500 and 503.
         unavailable: What a 503 with the operation's own body means, where there is one.
         slashless_status: The path without its last slash answers too, with this status.
-        scope: What the caller's key must allow; None: open to everybody, with or without a key.
+        scope: What the caller's key must allow; ``ANY_KEY``: nothing; None: open to everybody, with or
+            without a key.
         strict: Without a key it is answered 403 ``Not authenticated`` instead of 401, as the original does.
         token: Purpose of the short-lived tokens that may come as ``?token=`` in the place of a key.
     """
@@ -110,7 +118,7 @@ class Operation:
     errors: tuple[type[FrameloomError], ...] = ()
     unavailable: str | None = None
     slashless_status: int | None = None
-    scope: Scope | None = None
+    scope: Needed | None = None
     strict: bool = False
     token: Purpose | None = None
 
@@ -254,7 +262,7 @@ def _json(body: bytes) -> Any:
             "loc": ["body", getattr(error, "pos", 0)],
             "msg": "JSON decode error",
             "input": {},
-            "ctx": {"error": getattr(error, "msg", str(error))[:200]},
+            "ctx": {"error": getattr(error, "msg", None) or json_fault(error)},
         }
         raise RequestInvalidError([problem]) from error
 
@@ -267,15 +275,21 @@ def _encodable(value: Any, body: bytes) -> Any:
 
 
 def _located(error: ValidationError, parameter: Parameter) -> list[dict[str, Any]]:
-    """Pydantic's problems as FastAPI shows them: the place begins with the source."""
+    """Pydantic's problems as FastAPI shows them: the place begins with the source.
+
+    What names our own classes is left out; where nothing is left of ``ctx``, so is that.
+    """
     first = [parameter.source.value, *([parameter.name] if parameter.source is Source.PATH else [])]
     problems: list[dict[str, Any]] = []
     for item in error.errors(include_url=False):
         shown: dict[str, Any] = {**item, "loc": [*first, *item["loc"]]}
-        if "ctx" in shown:
-            shown["ctx"] = {
-                key: value if isinstance(value, int | float | str | bool | list) else str(value)
-                for key, value in shown["ctx"].items()
-            }
+        if item["type"] == "model_type":
+            shown |= _NO_OBJECT
+        if context := {
+            key: value if isinstance(value, int | float | str | bool | list) else str(value)
+            for key, value in shown.pop("ctx", {}).items()
+            if key not in _INSIDES
+        }:
+            shown["ctx"] = context
         problems.append(shown)
     return problems

@@ -14,8 +14,9 @@ from pathlib import Path
 from aiohttp import hdrs, web
 
 from frameloom.common.errors import ConfigurationError
+from frameloom.common.text import cut
 from frameloom.gateway.errors import NoViewerError, ViewerNotFoundError
-from frameloom.gateway.http.viewer_page import connect_page
+from frameloom.gateway.http.viewer_page import connect_page, missing_page
 
 _BASE = "/viewer/"
 _PAGE = "index.html"
@@ -97,7 +98,7 @@ class ViewerCopy:
             return found
         if Path(path).suffix.lower() in _PARTS:
             raise ViewerNotFoundError(
-                f"The viewer here has no {path}", hint="Load the page again: the viewer has changed."
+                f"The viewer here has no {cut(path)}", hint="Load the page again: the viewer has changed."
             )
         return self._root / _PAGE
 
@@ -114,13 +115,14 @@ def add_viewer(app: web.Application, copy: ViewerCopy | None) -> None:
 
     Args:
         app: What is served.
-        copy: The operator's copy; None: there is none, and the paths say how to have one.
+        copy: The operator's copy; None: there is none, and the paths say how to have one, to browsers as a
+            page.
     """
 
     async def serve(request: web.Request) -> web.StreamResponse:
         path = request.match_info.get("path")
         if copy is None:
-            raise NoViewerError
+            return _missing(request)
         if path is None:
             # The viewer finds its own pages only below the slash.
             return _sent_to(str(request.rel_url.with_path(_BASE, keep_query=True)))
@@ -132,13 +134,20 @@ def add_viewer(app: web.Application, copy: ViewerCopy | None) -> None:
 
     async def connect(request: web.Request) -> web.StreamResponse:
         if copy is None:
-            raise NoViewerError
+            return _missing(request)
         same = _numbered(request)
         return connect_page() if same is None else _sent_to(same)
 
     app.router.add_get("/viewer", serve)
     app.router.add_get(_BASE + "{path:.*}", serve)
     app.router.add_get("/viewer-connect", connect)
+
+
+def _missing(request: web.Request) -> web.Response:
+    """Says that there is no viewer: to a browser with a page, to programs as every error."""
+    if "text/html" in request.headers.get(hdrs.ACCEPT, ""):
+        return missing_page()
+    raise NoViewerError
 
 
 def _sent_to(url: str) -> web.Response:

@@ -1,6 +1,8 @@
-"""The page at ``/viewer-connect``: puts a key into the browser's storage, where the viewer looks for it.
+"""Our own pages about the viewer.
 
-It stands alone: its script and style are in it, allowed by their digests, and it speaks to this server only.
+The one at ``/viewer-connect`` puts a key into the browser's storage, where the viewer looks for it. The other
+stands in the viewer's place where there is none. Each stands alone: script and style are in it, allowed by
+their digests, and it speaks to this server only.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ main { max-width: 34rem; margin: 1rem; padding: 2rem; background: #fff; border-r
   box-shadow: 0 1px 4px #0002; }
 h1 { font-size: 1.25rem; margin: 0 0 .5rem; }
 p { margin: .5rem 0 0; overflow-wrap: anywhere; }
+pre { margin: .5rem 0 0; padding: .5rem .75rem; overflow-x: auto; border-radius: .375rem;
+  background: #8882; font-size: .875rem; }
+a { color: inherit; }
 .bad h1 { color: #a4262c; }
 @media (prefers-color-scheme: dark) { body { background: #14181d; color: #dfe6ee; }
   main { background: #1e252d; } .bad h1 { color: #ff8a8f; } }
@@ -93,6 +98,48 @@ _PAGE = """<!doctype html>
 </body>
 </html>
 """
+
+
+_MISSING_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>No viewer here</title>
+<link rel="icon" href="data:,">
+<style>{style}</style>
+</head>
+<body>
+<main class="bad">
+<h1>No viewer is installed on this server</h1>
+<p>Its operator builds a copy of video-annotation-viewer, in a checkout of it:</p>
+<pre>npm install &amp;&amp; npm run build -- --base=/viewer/</pre>
+<p>then names the folder that this makes, and starts the gateway again:</p>
+<pre>FRAMELOOM_GATEWAY_VIEWER_DIR=/path/to/dist</pre>
+<p>Without the viewer, <code>frameloom watch</code> and <code>frameloom download</code> do its work in a
+terminal, and <a href="/docs">the API is described here</a>.</p>
+</main>
+</body>
+</html>
+"""
+
+
+def missing_page() -> web.Response:
+    """What a browser is told where the operator has set up no viewer."""
+    return web.Response(
+        text=_MISSING_PAGE.format(style=_STYLE),
+        status=404,
+        content_type="text/html",
+        headers={
+            "Content-Security-Policy": (
+                f"default-src 'none'; style-src {_digest(_STYLE)}; img-src data:; base-uri 'none'; "
+                "form-action 'none'; frame-ancestors 'none'"
+            ),
+            "Cache-Control": "no-store",
+            "Referrer-Policy": "no-referrer",
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
 
 
 def connect_page() -> web.Response:

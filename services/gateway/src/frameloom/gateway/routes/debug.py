@@ -5,7 +5,7 @@ from __future__ import annotations
 from frameloom.common.errors import JobNotFoundError
 from frameloom.gateway.handlers.debug import DebugHandlers
 from frameloom.gateway.http.typed import Operation
-from frameloom.gateway.services.caller import Scope
+from frameloom.gateway.services.caller import ANY_KEY, Scope
 
 _TAGS = ("debug",)
 _BASE = "/api/v1/debug"
@@ -26,7 +26,7 @@ def _strict(debug: DebugHandlers) -> list[Operation]:
             summary="Get Token Debug Info",
             handler=debug.token_info,
             tags=_TAGS,
-            scope=Scope.JOBS_READ,
+            scope=ANY_KEY,
             strict=True,
         ),
         Operation(

@@ -98,6 +98,7 @@ def file_operations(files: FileHandlers) -> list[Operation]:
             handler=files.video,
             tags=_TAGS,
             scope=Scope.RESULTS_READ,
+            token="events",  # noqa: S106 - a purpose, no secret
             errors=(*_WHOLE_ERRORS, ObjectNotFoundError, RangeNotSatisfiableError),
         ),
         Operation(
@@ -108,6 +109,7 @@ def file_operations(files: FileHandlers) -> list[Operation]:
             handler=files.video,
             tags=_TAGS,
             scope=Scope.RESULTS_READ,
+            token="events",  # noqa: S106 - a purpose, no secret
             errors=_WHOLE_ERRORS,
         ),
     ]

@@ -17,6 +17,7 @@ from frameloom.gateway.errors import (
     TusVersionError,
     UnknownPipelineError,
     UnsupportedMediaError,
+    UploadCompletedError,
     UploadGoneError,
     UploadIncompleteError,
     UploadLockedError,
@@ -82,7 +83,13 @@ def direct_operations(direct: DirectHandlers) -> list[Operation]:
             handler=direct.parts,
             tags=TAGS,
             scope=Scope.JOBS_WRITE,
-            errors=(InvalidRequestError, UploadNotFoundError, UploadGoneError, WrongWayError),
+            errors=(
+                InvalidRequestError,
+                UploadNotFoundError,
+                UploadGoneError,
+                WrongWayError,
+                UploadCompletedError,
+            ),
         ),
         Operation(
             method="POST",
@@ -93,7 +100,13 @@ def direct_operations(direct: DirectHandlers) -> list[Operation]:
             tags=TAGS,
             scope=Scope.JOBS_WRITE,
             status=201,
-            errors=(*FINISH_ERRORS, UploadNotFoundError, UploadIncompleteError, WrongWayError),
+            errors=(
+                *FINISH_ERRORS,
+                UploadNotFoundError,
+                UploadIncompleteError,
+                WrongWayError,
+                UploadCompletedError,
+            ),
         ),
     ]
 
@@ -149,7 +162,7 @@ def upload_operations(uploads: UploadHandlers) -> list[Operation]:
             tags=TAGS,
             scope=Scope.JOBS_WRITE,
             status=204,
-            errors=(*_BYTES_ERRORS, UploadNotFoundError, WrongWayError),
+            errors=(*_BYTES_ERRORS, UploadNotFoundError, WrongWayError, UploadCompletedError),
         ),
         Operation(
             method="POST",
@@ -160,7 +173,7 @@ def upload_operations(uploads: UploadHandlers) -> list[Operation]:
             tags=TAGS,
             scope=Scope.JOBS_WRITE,
             status=204,
-            errors=(*_BYTES_ERRORS, UploadNotFoundError, WrongWayError),
+            errors=(*_BYTES_ERRORS, UploadNotFoundError, WrongWayError, UploadCompletedError),
         ),
         Operation(
             method="GET",

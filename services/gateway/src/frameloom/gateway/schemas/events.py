@@ -36,11 +36,11 @@ class EventsTokenRequest(BaseModel):
     job_id: str | None = Field(
         default=None, description="Only this job; send the same `job_id` with the token"
     )
-    ttl_seconds: int = Field(default=60, ge=1, le=3600, description="How long it opens streams")
+    ttl_seconds: int = Field(default=60, ge=1, le=3600, description="How long it opens streams and videos")
 
 
 class EventsTokenResponse(Shape):
-    """A token that opens event streams until it expires. A stream that is open goes on."""
+    """A token that opens event streams and videos until it expires. A stream that is open goes on."""
 
     token: str = Field(description="For `?token=`")
     expires_at: datetime

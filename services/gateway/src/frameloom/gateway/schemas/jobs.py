@@ -69,6 +69,16 @@ class DownloadQuery(BaseModel):
     )
 
 
+class VideoQuery(DownloadQuery):
+    """How a job's video is to be had, and in whose name."""
+
+    token: str | None = Field(
+        default=None,
+        title="Token",
+        description="A short-lived token in the place of a key, for a `<video>`, which can send no header",
+    )
+
+
 class FileQuery(DownloadQuery):
     """Which file of a pipeline's result, and how."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 DEFAULT_TENANT = "default"
 
@@ -17,6 +18,11 @@ class Scope(StrEnum):
     ADMIN = "admin"
     """Everything in its tenant, its keys included, and the fleet's insides. An admin of the tenant
     ``default`` is the operator, who rules over the keys of all tenants."""
+
+
+ANY_KEY: Literal["any key"] = "any key"
+"""In the place of a scope: any key that works will do, whatever it allows."""
+Needed = Scope | Literal["any key"]
 
 
 @dataclass(frozen=True, slots=True)

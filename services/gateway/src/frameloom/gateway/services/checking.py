@@ -15,6 +15,7 @@ from jsonschema.exceptions import ValidationError, best_match
 
 from frameloom.common.pipelines import PipelineInfo
 from frameloom.common.registry import SHARED_KEYS
+from frameloom.common.text import cut
 from frameloom.gateway.services.parameters import Schema, flat
 
 log = structlog.get_logger(__name__)
@@ -97,7 +98,7 @@ def check(config: Mapping[str, Any], info: PipelineInfo, elsewhere: Collection[s
         found = list(islice(_Walk(info, elsewhere).of(config), 2 * MAX_ITEMS))
     except Exception as error:  # noqa: BLE001 - whatever a plug-in's schema leads to is its own affair
         # The worker still checks by the model that the schema was made from.
-        log.warning("schema can not be used", pipeline=info.name, reason=str(error)[:_LONGEST_TEXT])
+        log.warning("schema can not be used", pipeline=info.name, reason=cut(str(error), _LONGEST_TEXT))
         return Findings()
     errors += [item for item in found if isinstance(item, Problem)]
     warnings = [item for item in found if isinstance(item, Remark)]
@@ -114,7 +115,7 @@ def close_to(name: str, known: Collection[str]) -> str | None:
 def short(value: Any) -> str:
     """A value in a message: as JSON, cut off when it is long."""
     told = json.dumps(value, ensure_ascii=False, default=str) if not isinstance(value, str) else f"'{value}'"
-    return told if len(told) <= _LONGEST_KEY else f"{told[:_LONGEST_KEY]}…"
+    return cut(told)
 
 
 def type_word(value: Any) -> str:
@@ -134,14 +135,14 @@ def _errors(config: Mapping[str, Any], info: PipelineInfo) -> Iterator[Problem]:
 
 def _problem(error: ValidationError, pipeline: str) -> Problem | None:
     keyword = str(error.validator)
-    path = [str(step)[:_LONGEST_KEY] for step in error.absolute_path]
+    path = [cut(str(step)) for step in error.absolute_path]
     if keyword in _OPEN and not path:
         return None  # told as a warning
     if keyword == "required":
         path.append(_missing(error))
     key = pipeline if not path else path[-1] if not path[-1].isdigit() else ".".join(path[-2:])
     message, code, hint = _told(error, keyword, key)
-    return Problem(".".join([pipeline, *path])[:_LONGEST_TEXT], message, code, hint, pipeline)
+    return Problem(cut(".".join([pipeline, *path]), _LONGEST_TEXT), message, code, hint, pipeline)
 
 
 def _told(error: ValidationError, keyword: str, key: str) -> tuple[str, str, str]:
@@ -157,7 +158,7 @@ def _told(error: ValidationError, keyword: str, key: str) -> tuple[str, str, str
         return message, "INVALID_TYPE", f"Use a value of type {word}"
     if keyword in {"enum", "const"}:
         allowed = [limit] if keyword == "const" else limit
-        choices = ", ".join(short(value) for value in allowed)[:_LONGEST_TEXT]
+        choices = cut(", ".join(short(value) for value in allowed), _LONGEST_TEXT)
         message = f"Value {short(error.instance)} of '{key}' is not possible; choose {choices}"
         words = {value.casefold(): value for value in allowed if isinstance(value, str)}
         meant = close_to(str(error.instance), words)
@@ -168,12 +169,12 @@ def _told(error: ValidationError, keyword: str, key: str) -> tuple[str, str, str
     if keyword == "pattern":
         message = f"Value {short(error.instance)} of '{key}' does not have the expected form"
         return message, "INVALID_VALUE", _because(schema) or f"The form is {limit}"
-    said = error.message[:_LONGEST_TEXT]
+    said = cut(error.message, _LONGEST_TEXT)
     return f"'{key}': {said}", "INVALID_VALUE", _because(schema) or "See the pipeline's config_schema"
 
 
 def _because(schema: Schema) -> str:
-    return str(schema.get("description", ""))[:_LONGEST_TEXT]
+    return cut(str(schema.get("description", "")), _LONGEST_TEXT)
 
 
 def _missing(error: ValidationError) -> str:
@@ -230,7 +231,7 @@ class _Walk:
     def _known(self, path: list[str], value: Any, part: Schema) -> Iterator[Problem | Remark]:
         effect = part.get("x-without-effect")
         if isinstance(effect, dict) and ("when" not in effect or value in effect["when"]):
-            message = f"'{path[-1]}' has no effect here: {effect.get('reason', 'it is not used')}"
+            message = f"'{cut(path[-1])}' has no effect here: {effect.get('reason', 'it is not used')}"
             yield Remark(self._field(path), message, "It may be left out", self._name)
         if isinstance(value, dict) and "properties" in part:
             yield from self._level(value, part, path)
@@ -245,7 +246,7 @@ class _Walk:
         value = config[path[-1]]
         limit = config.get(other, properties.get(other, {}).get("default"))
         if _number(value) and _number(limit) and value > limit:
-            message = f"Value {short(value)} of '{path[-1]}' is above '{other}', which is {short(limit)}"
+            message = f"Value {short(value)} of '{cut(path[-1])}' is above '{other}', which is {short(limit)}"
             hint = f"Use a value that is not above '{other}', or raise that"
             yield Problem(self._field(path), message, "VALUE_OUT_OF_RANGE", hint, self._name)
 
@@ -266,7 +267,7 @@ class _Walk:
         )
 
     def _field(self, path: list[str]) -> str:
-        return ".".join([self._name, *(step[:_LONGEST_KEY] for step in path)])[:_LONGEST_TEXT]
+        return cut(".".join([self._name, *(cut(step) for step in path)]), _LONGEST_TEXT)
 
 
 def _number(value: Any) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from frameloom.common.machines.job import EVERYWHERE, config_of, has_sections
 from frameloom.common.pipelines import PipelineInfo
 from frameloom.common.registry import Names
+from frameloom.common.text import cut, json_fault
 from frameloom.gateway.errors import InvalidConfigError, InvalidRequestError
 from frameloom.gateway.services.checking import MAX_ITEMS, Findings, Problem, Remark, check, short, type_word
 
@@ -80,7 +81,7 @@ def parse(text: str | None) -> Config:
         value = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise InvalidRequestError(
-            "Invalid JSON configuration", hint=f"config must be a JSON object: {str(error)[:200]}"
+            "Invalid JSON configuration", hint=f"config must be a JSON object: {json_fault(error)}"
         ) from error
     if not isinstance(value, dict):
         kind = type_word(value)
@@ -142,7 +143,7 @@ def _led(config: Config, infos: Sequence[PipelineInfo], names: Names) -> tuple[C
         if meant is None or meant not in selected or (key in keys and key != meant):
             led.setdefault(key, value)
         elif meant in led:
-            told = f"More than one section means {meant}; one is called '{key}'"
+            told = f"More than one section means {meant}; one is called {short(key)}"
             errors.append(Problem(meant, told, "INVALID_VALUE", "Keep one of them", meant))
         else:
             led[meant] = value
@@ -165,23 +166,29 @@ def _keys(infos: Sequence[PipelineInfo]) -> set[str]:
 def _foreign(key: str, names: Names) -> Remark:
     meant = names.resolve(key)
     message = f"The section {short(key)} will be ignored: {meant} is not among the job's pipelines"
-    return Remark(key[:_LONGEST_KEY], message, f"Select {meant}, or leave it out")
+    return Remark(cut(key, _LONGEST_KEY), message, f"Select {meant}, or leave it out")
 
 
 def _outside(key: str, selected: Sequence[str]) -> Remark:
     message = f"Field {short(key)} stands outside of the sections and will be ignored"
     return Remark(
-        key[:_LONGEST_KEY], message, f"Put it into the section of a pipeline: {', '.join(selected)}"
+        cut(key, _LONGEST_KEY), message, f"Put it into the section of a pipeline: {', '.join(selected)}"
     )
 
 
 def _storable(value: Any, depth: int) -> None:
     if depth > _MAX_DEPTH:
-        raise InvalidRequestError(f"The configuration is nested deeper than {_MAX_DEPTH} levels")
+        raise InvalidRequestError(
+            f"The configuration is nested deeper than {_MAX_DEPTH} levels",
+            hint="No pipeline has keys that deep: sections, keys and values are three or four levels.",
+        )
     if isinstance(value, dict):
         for key, inner in value.items():
             if "\0" in key or key.startswith("$"):
-                raise InvalidRequestError("A key of the configuration begins with $ or has a null in it")
+                raise InvalidRequestError(
+                    f"The key {short(key)} of the configuration begins with $ or has a null in it",
+                    hint="No pipeline has such a key: rename it, or leave it out.",
+                )
             _storable(key, depth + 1)
             _storable(inner, depth + 1)
     elif isinstance(value, list):
@@ -189,11 +196,17 @@ def _storable(value: Any, depth: int) -> None:
             _storable(inner, depth + 1)
     elif isinstance(value, str):
         if any("\ud800" <= c <= "\udfff" for c in value):
-            raise InvalidRequestError("A text of the configuration is not valid Unicode")
+            raise InvalidRequestError(
+                "A text of the configuration is not valid Unicode",
+                hint="It has half of a surrogate pair, such as \\ud800: write the character itself.",
+            )
     elif (isinstance(value, int) and not -_INT64 <= value < _INT64) or (
         isinstance(value, float) and not math.isfinite(value)
     ):
-        raise InvalidRequestError("A number of the configuration does not fit 64 bits")
+        raise InvalidRequestError(
+            "A number of the configuration does not fit 64 bits",
+            hint=f"Integers go from {-_INT64} to {_INT64 - 1}; other numbers must be finite.",
+        )
 
 
 def _no_constant(word: str) -> NoReturn:

@@ -22,6 +22,7 @@ from frameloom.common.ports.parts import PartedStore
 from frameloom.gateway.errors import (
     DirectUnavailableError,
     InvalidRequestError,
+    UploadCompletedError,
     UploadIncompleteError,
     UploadLockedError,
     WrongWayError,
@@ -104,19 +105,22 @@ class DirectService:
 
         Raises:
             UploadNotFoundError: There is no such upload.
-            WrongWayError: It is no direct one, or all of it is there already.
+            WrongWayError: It is no direct one.
+            UploadCompletedError: All of it is there already.
             InvalidRequestError: There are no such parts.
         """
         upload = await self._direct(caller, upload_id)
-        if upload.state is not UploadState.OPEN:
-            raise WrongWayError(upload_id, "All of it is there: complete it, or ask for it with GET.")
+        UploadCompletedError.unless_open(upload)
         until = self._until(upload)
         if upload.way is UploadWay.PUT:
             url = await self._objects.presigned_put(layout.uploaded(upload.id), seconds=self._seconds(until))
             return Addressed(upload, url, (), until)
         wanted = numbers or range(1, min(_count(upload), _ADDRESSES_AT_ONCE) + 1)
         if any(not 1 <= number <= _count(upload) for number in wanted):
-            raise InvalidRequestError(f"The parts of this upload are numbered from 1 to {_count(upload)}")
+            raise InvalidRequestError(
+                f"The parts of this upload are numbered from 1 to {_count(upload)}",
+                hint="Ask for numbers among these, or send no numbers: then the first thousand are meant.",
+            )
         return Addressed(upload, None, await self._addresses(upload, wanted, until), until)
 
     async def complete(self, caller: Caller, upload_id: str, parts: Sequence[StoredPart]) -> JobDocument:
@@ -165,6 +169,7 @@ class DirectService:
     async def _direct(self, caller: Caller, upload_id: str) -> Upload:
         upload = await self._uploads.living(caller, upload_id)
         if upload.way is UploadWay.TUS:
+            UploadCompletedError.unless_open(upload)
             raise WrongWayError(upload_id, "Go on with it by the tus protocol.")
         return upload
 

@@ -24,6 +24,7 @@ from frameloom.common.errors import TransientError
 from frameloom.common.media.formats import DEMUXERS
 from frameloom.common.media.sniffing import HEAD_BYTES, sniff
 from frameloom.common.ports.objects import ObjectStore
+from frameloom.common.text import cut
 from frameloom.gateway.errors import InvalidRequestError
 from frameloom.gateway.probe.prober import Examined, Prober
 from frameloom.gateway.probe.reasons import Refused
@@ -263,7 +264,7 @@ def _known(head: bytes, filename: str | None) -> str:
     name = clean_filename(filename)
     if not head:
         raise InvalidRequestError(
-            f"The file {name} is empty", hint="Was the upload cut off, or the path wrong?"
+            f"The file {cut(name)} is empty", hint="Was the upload cut off, or the path wrong?"
         )
     content_type = sniff(head)
     if content_type is None:

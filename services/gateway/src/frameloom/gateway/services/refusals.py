@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from frameloom.common.errors import FrameloomError
+from frameloom.common.text import cut
 from frameloom.gateway.errors import (
     IndirectMediaError,
     MediaDamagedError,
@@ -121,7 +122,7 @@ def refusal(refused: Refused, filename: str) -> FrameloomError:
     kind, told, hint = _SENTENCES[refused.reason]
     detail = {"filename": filename, "reason": refused.reason.value}
     numbers = {name: value for name, value in refused.facts.items() if isinstance(value, int | float)}
-    return kind(f"The file {filename} {told(refused.facts)}", hint=hint, detail={**detail, **numbers})
+    return kind(f"The file {cut(filename)} {told(refused.facts)}", hint=hint, detail={**detail, **numbers})
 
 
 def _word(facts: _Facts, name: str) -> str:
@@ -130,4 +131,4 @@ def _word(facts: _Facts, name: str) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return "".join(c for c in text if c.isprintable())[:_TEXT_CHARACTERS]
+    return cut("".join(c for c in text if c.isprintable()), _TEXT_CHARACTERS)

@@ -15,8 +15,10 @@ from frameloom.common.documents import (
     TaskSummary,
 )
 from frameloom.common.ports.stores import TaskStore
+from frameloom.common.text import cut
 from frameloom.gateway.errors import InvalidRequestError, ResultFileNotFoundError
 from frameloom.gateway.services.caller import Caller
+from frameloom.gateway.services.catalogue import Catalogue
 from frameloom.gateway.services.jobs import JobService
 
 _WORDS = {
@@ -50,7 +52,8 @@ class JobOutcome:
 class ResultService:
     """Reads results; only what the visibility flip has shown is shown here."""
 
-    def __init__(self, jobs: JobService, tasks: TaskStore) -> None:
+    def __init__(self, jobs: JobService, tasks: TaskStore, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
         self._jobs = jobs
         self._tasks = tasks
 
@@ -73,7 +76,7 @@ class ResultService:
         return JobOutcome(job, tuple(pipelines))
 
     async def artefact(self, caller: Caller, job_id: str, pipeline: str, filename: str | None) -> Artefact:
-        """One file of a pipeline's result; the first unless named.
+        """One file of a pipeline's result; the first unless named. The pipeline may be named by an alias.
 
         Raises:
             JobNotFoundError: There is no such job.
@@ -81,11 +84,14 @@ class ResultService:
             ResultFileNotFoundError: It has no file of this name.
         """
         job = await self._jobs.get(caller, job_id)
+        if pipeline not in job.selected_pipelines:
+            pipeline = (await self._catalogue.known()).names.resolve(pipeline) or pipeline
         summary = next((task for task in job.tasks if task.pipeline == pipeline), None)
         artefacts: Sequence[Artefact] = summary.result.artefacts if summary and summary.result else ()
         if not artefacts:
+            why, hint = _why_nothing(job, pipeline, summary)
             raise InvalidRequestError(
-                _why_nothing(job, pipeline, summary), detail={"job_id": job_id, "pipeline_name": pipeline}
+                why, hint=hint, detail={"job_id": job_id, "pipeline_name": cut(pipeline)}
             )
         if filename is None:
             return artefacts[0]
@@ -94,7 +100,7 @@ class ResultService:
                 return artefact
         names = [artefact.filename for artefact in artefacts]
         raise ResultFileNotFoundError(
-            f"{pipeline} has no file {filename}",
+            f"{pipeline} has no file {cut(filename)}",
             hint=f"Choose among: {', '.join(names)}",
             detail={"files": names},
         )
@@ -108,13 +114,15 @@ def _status(job: JobDocument, summary: TaskSummary | None) -> str:
     return _WORDS[summary.state] if summary else "pending"
 
 
-def _why_nothing(job: JobDocument, pipeline: str, summary: TaskSummary | None) -> str:
+def _why_nothing(job: JobDocument, pipeline: str, summary: TaskSummary | None) -> tuple[str, str]:
+    """Why a pipeline has no file, and what to do about it."""
     if pipeline not in job.selected_pipelines:
         chosen = ", ".join(job.selected_pipelines)
-        return f"Pipeline {pipeline} is no part of job {job.id}; it runs: {chosen}"
+        return f"Pipeline {cut(pipeline)} is no part of job {job.id}; it runs: {chosen}", "Name one of these."
     status = _status(job, summary)
+    shown = f"GET /api/v1/jobs/{job.id}/results shows how each pipeline stands."
     if status in {"pending", "running"}:
-        return f"Pipeline {pipeline} is {status}: its file is there once it has completed"
+        return f"Pipeline {pipeline} is {status}: its file is there once it has completed", shown
     if status == "failed" and summary and summary.failure:
-        return f"Pipeline {pipeline} failed and has no file: {summary.failure.message}"
-    return f"Pipeline {pipeline} is {status} and has no file"
+        return f"Pipeline {pipeline} failed and has no file: {summary.failure.message}", shown
+    return f"Pipeline {pipeline} is {status} and has no file", shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from frameloom.common.errors import FrameloomError
+from frameloom.common.text import cut
 from frameloom.gateway.errors import IndirectMediaError, StillImageError, UnsupportedMediaError
 
 READ_HERE = "Send MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WAV, MP3, FLAC or Ogg."
@@ -70,7 +71,7 @@ def stranger(head: bytes, filename: str) -> FrameloomError:
     """The refusal of a file that :func:`frameloom.common.media.sniffing.sniff` does not know."""
     told = _image(head) or _playlist(head) or _other(head)
     detail = {"filename": filename}
-    return told.kind(f"The file {filename} is {told.what}", hint=told.hint, detail=detail)
+    return told.kind(f"The file {cut(filename)} is {told.what}", hint=told.hint, detail=detail)
 
 
 def _image(head: bytes) -> _Sentence | None:

@@ -197,7 +197,10 @@ class SubmissionService:
 
 def _require_only(part: FilePart, before: Admitted | None, fields: Mapping[str, str]) -> None:
     if before is not None:
-        raise InvalidRequestError(f"The form has more than one {part.name} part")
+        raise InvalidRequestError(
+            f"The form has more than one {part.name} part",
+            hint="A job has one video: send one part, and a job of its own for each further file.",
+        )
     _require_no_url(fields)
 
 

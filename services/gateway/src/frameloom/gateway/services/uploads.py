@@ -30,6 +30,7 @@ from frameloom.gateway.errors import (
     RefusedUploadError,
     TooManyUploadsError,
     UploadAbortedError,
+    UploadCompletedError,
     UploadGoneError,
     UploadLockedError,
     UploadNotFoundError,
@@ -218,6 +219,7 @@ class UploadService:
         """
         upload = await self.living(caller, upload_id)
         if upload.way is not UploadWay.TUS:
+            UploadCompletedError.unless_open(upload)
             raise WrongWayError(upload_id, "Send its bytes to the addresses that were given for it.")
         if upload.state is UploadState.COMPLETED:
             _require_offset(upload, offset_bytes, declared_bytes)

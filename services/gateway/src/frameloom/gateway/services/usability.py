@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from frameloom.common.documents import MediaFacts
+from frameloom.common.text import cut
 from frameloom.gateway.errors import MediaNotUsableError
 
 _PICTURES = {"video", "image"}
@@ -28,8 +29,9 @@ def require_usable(facts: MediaFacts, modalities: Mapping[str, Sequence[str]], f
         return
     has, lacks = ("only sound", "a picture") if facts.has_audio else ("only a picture", "sound")
     names = ", ".join(modalities)
+    needed = f"{names} need{'s' if len(modalities) == 1 else ''} {lacks}"
     raise MediaNotUsableError(
-        f"The file {filename} has {has} in it, and {names} need{'s' if len(modalities) == 1 else ''} {lacks}",
+        f"The file {cut(filename)} has {has} in it, and {needed}",
         hint="Choose other pipelines: GET /api/v1/pipelines/ tells the modalities of each.",
         detail={"has_video": facts.has_video, "has_audio": facts.has_audio, "pipelines": list(modalities)},
     )

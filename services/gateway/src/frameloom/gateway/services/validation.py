@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from frameloom.common.text import cut
 from frameloom.gateway.services.catalogue import Catalogue, Entry, Known
 from frameloom.gateway.services.checking import MAX_ITEMS, Problem, Remark
 from frameloom.gateway.services.configuration import (
@@ -127,4 +128,4 @@ def _state(entry: Entry) -> Remark:
 
 def _unknown(name: str, known: Known) -> Problem:
     hint = f"Available pipelines: {', '.join(known.entries)}"
-    return Problem("pipeline", f"Unknown pipeline '{name[:200]}'", "PIPELINE_NOT_FOUND", hint, name[:200])
+    return Problem("pipeline", f"Unknown pipeline '{cut(name)}'", "PIPELINE_NOT_FOUND", hint, cut(name))
