@@ -24,6 +24,7 @@ from frameloom.client.commands.events import events
 from frameloom.client.commands.health import health
 from frameloom.client.commands.jobs import jobs
 from frameloom.client.commands.keys import keys
+from frameloom.client.commands.models import models
 from frameloom.client.commands.pipelines import pipelines
 from frameloom.client.commands.results import results
 from frameloom.client.commands.submit import submit
@@ -175,6 +176,7 @@ for _function, _panel in (
     app.command(rich_help_panel=_panel)(_function)
 app.add_typer(job.app, rich_help_panel=_LOOK)
 app.add_typer(keys, name="keys", rich_help_panel=_LOOK)
+app.add_typer(models, name="models", rich_help_panel=_RUN)
 
 
 def main() -> None:

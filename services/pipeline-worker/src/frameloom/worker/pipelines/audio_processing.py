@@ -47,6 +47,7 @@ class AudioProcessing(SoundPipeline):
     Config = AudioConfig
     required_models = (activity.MODEL, voices.MODEL, *FILES["base"])
     required_modules = ("onnxruntime", "faster_whisper", "torch")
+    optional_models = FILES["tiny.en"]
     info: ClassVar[PipelineInfo] = PipelineInfo(
         name="audio_processing",
         version=VERSION,

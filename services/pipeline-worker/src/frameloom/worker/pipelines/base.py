@@ -80,6 +80,7 @@ class Pipeline(ABC):
         own_models: Entries that it adds to the model store; for pipelines outside this package.
         required_models: Names in the model store without which it can not run in its default configuration.
         required_modules: Python modules likewise; they are looked for, not imported.
+        optional_models: Names in the model store that only other configurations use; ``models list`` tells.
         config: The configuration of this run.
         models: Where weights come from.
         video_id: What the rows call the video; set by the runner before ``begin``.
@@ -91,6 +92,7 @@ class Pipeline(ABC):
     own_models: ClassVar[tuple[ModelSpec, ...]] = ()
     required_models: ClassVar[tuple[str, ...]] = ()
     required_modules: ClassVar[tuple[str, ...]] = ()
+    optional_models: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: PipelineConfig, models: ModelStore) -> None:
         models.register(*self.own_models)
@@ -129,7 +131,7 @@ class Pipeline(ABC):
     def available(cls, models: ModelStore) -> tuple[bool, str | None]:
         """Whether this worker can run it, and if not, why not, in words for a user."""
         for module in cls.required_modules:
-            if importlib.util.find_spec(module) is None:
+            if not _installed(module):
                 return False, f"The Python module {module} is not installed on the worker."
         try:
             models.register(*cls.own_models)
@@ -166,6 +168,13 @@ class Pipeline(ABC):
     def models_used(self) -> dict[str, str]:
         """Names and sha256 of the models behind the result, for its provenance."""
         return {name: self.models.digest(name) for name in self.required_models}
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of ``package.module``, where even the package is missing
+        return False
 
 
 class FramePipeline(Pipeline):

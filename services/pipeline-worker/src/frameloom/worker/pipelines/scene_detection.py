@@ -62,6 +62,7 @@ class SceneDetection(FramePipeline):
 
     Config = SceneConfig
     required_modules = ("cv2", "scenedetect")
+    optional_models = ("transnetv2",)
     info: ClassVar[PipelineInfo] = PipelineInfo(
         name="scene_detection",
         version=VERSION,

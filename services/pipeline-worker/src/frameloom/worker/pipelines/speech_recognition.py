@@ -85,6 +85,7 @@ class SpeechRecognition(SoundPipeline):
     Config = SpeechConfig
     required_models = (activity.MODEL, *FILES["base"])
     required_modules = ("onnxruntime", "faster_whisper")
+    optional_models = FILES["tiny.en"]
     info: ClassVar[PipelineInfo] = PipelineInfo(
         name="speech_recognition",
         version=VERSION,
