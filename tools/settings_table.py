@@ -41,7 +41,7 @@ from frameloom.gateway.settings import (
 )
 from frameloom.results.settings import ResultsSettings
 from frameloom.scheduler.settings import SchedulerSettings
-from frameloom.worker.settings import ModelSettings, WorkerSettings
+from frameloom.worker.settings import ModelSettings, RuntimeSettings, WorkerSettings
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "operations.md"
@@ -66,6 +66,7 @@ CLASSES: tuple[type[BaseSettings], ...] = (
     SchedulerSettings,
     WorkerSettings,
     ModelSettings,
+    RuntimeSettings,
     ResultsSettings,
 )
 SOURCES = {

@@ -18,6 +18,8 @@ from frameloom.worker.frames import FrameBatch, FrameRequest, Sampling
 from frameloom.worker.models import ModelStore
 from frameloom.worker.models.catalogue import YUNET
 from frameloom.worker.pipelines import FramePipeline, PipelineConfig, load_pipelines, run
+from frameloom.worker.pipelines.registry import offer
+from frameloom.worker.pipelines.scene_detection import SceneDetection
 
 
 class BrightnessConfig(PipelineConfig):
@@ -164,9 +166,7 @@ def test_the_built_in_ones_are_found_by_entry_points() -> None:
         assert pipeline.info.config_schema == pipeline.Config.model_json_schema()
 
 
-def test_plug_ins_by_name_and_broken_ones_are_skipped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_plug_ins_by_name_and_broken_ones_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "plug_good.py").write_text(
         "from frameloom.worker.pipelines.scene_detection import SceneDetection\n"
         "class Mine(SceneDetection):\n"
@@ -181,6 +181,23 @@ def test_plug_ins_by_name_and_broken_ones_are_skipped(
     )
     assert {"mine", "scene_detection"} <= set(found)
     assert found["mine"].__name__ == "Mine"
+    for name in ("plug_bad:X", "plug_good:Hollow", "plug_good:Nothing", "plug_absent:X", "no colon"):
+        offered = offer(found[name], ModelStore(tmp_path))
+        assert not offered.available
+        assert name in str(offered.reason)
+
+
+def test_a_plug_in_that_throws_when_asked_is_switched_off(tmp_path: Path) -> None:
+    class Touchy(SceneDetection):
+        @classmethod
+        def available(cls, models: ModelStore) -> tuple[bool, str | None]:
+            raise RuntimeError("no such file (/srv/secret/place)")
+
+    offered = offer(Touchy, ModelStore(tmp_path))
+    assert not offered.available
+    assert offered.reason == (
+        "The plug-in failed when it was asked whether it can run: RuntimeError: no such file."
+    )
 
 
 def test_listing_pipelines_imports_no_heavy_library() -> None:

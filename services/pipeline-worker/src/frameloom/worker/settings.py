@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -55,3 +55,18 @@ class ModelSettings(BaseSettings):
         names = value.split(",") if isinstance(value, str) else value
         assert isinstance(names, list | tuple)
         return tuple(check_mirror(str(name).strip()) for name in names if str(name).strip())
+
+
+class RuntimeSettings(BaseSettings):
+    """How models are computed."""
+
+    model_config = SettingsConfigDict(env_prefix="FRAMELOOM_RUNTIME_", frozen=True, env_ignore_empty=True)
+
+    threads: int = Field(default=1, ge=0, le=1024)
+    """Threads with which one slot computes, in torch, ONNX Runtime and CTranslate2; decoding has its own.
+    0: as many as there are cores, for a machine that runs nothing but one slot."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where models run. auto: on a GPU where the pipeline has been written for one and it is there."""
+    precision: Literal["auto", "float32", "float16", "int8"] = "auto"
+    """Numbers that Whisper computes with. auto: int8 on a CPU, float16 on a GPU. The other models are small,
+    and run as they are stored."""

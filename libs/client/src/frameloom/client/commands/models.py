@@ -1,7 +1,7 @@
 """``frameloom models``: the model cache of the worker that is installed here.
 
-The worker's own ``python -m frameloom.worker.models`` does the work, in a process of the same interpreter: the
-client imports no service, and starts as quickly with all of them installed as with none.
+The worker's own ``python -m frameloom.worker.models`` does the work, in a process of the same interpreter:
+the client imports no service, and starts as quickly with all of them installed as with none.
 """
 # ruff: noqa: PLC0415 - imports at need keep `--help` quick
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from frameloom.worker import runtime
+
 if TYPE_CHECKING:
     from frameloom.worker.models.store import ModelStore
 
@@ -161,8 +163,4 @@ def scorer(models: ModelStore) -> SpeechScorer:
 
 def session(path: Path) -> Any:
     """An ONNX session on one thread: the network is tiny, and threads would only wait for each other."""
-    import onnxruntime  # noqa: PLC0415 - takes half a second
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return runtime.onnx_session(path, most_threads=1)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from frameloom.worker import runtime
 from frameloom.worker.pipelines.speech.activity import Samples
 
 if TYPE_CHECKING:
@@ -129,14 +130,21 @@ def transcriber(models: ModelStore, size: str) -> Transcriber:
 def _load(folder: Path) -> Transcriber:
     from faster_whisper import WhisperModel  # noqa: PLC0415 - brings CTranslate2
 
-    device, kind = ("cuda", "float16") if _cuda() else ("cpu", "int8")
-    return Transcriber(WhisperModel(str(folder), device=device, compute_type=kind, local_files_only=True))
+    device = runtime.device(lambda: _gpus() > 0)
+    model = WhisperModel(
+        str(folder),
+        device=device,
+        compute_type=runtime.compute_type(device),
+        cpu_threads=runtime.threads(),
+        local_files_only=True,
+    )
+    return Transcriber(model)
 
 
-def _cuda() -> bool:
+def _gpus() -> int:
     import ctranslate2  # noqa: PLC0415
 
-    return bool(ctranslate2.get_cuda_device_count())
+    return int(ctranslate2.get_cuda_device_count())
 
 
 def _word(word: Any) -> Word:
