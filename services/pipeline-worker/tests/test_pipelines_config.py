@@ -92,11 +92,11 @@ def test_every_key_says_what_it_takes(pipeline: type[Pipeline]) -> None:
         ({"scale_factor": 1.2}, "Haar cascades"),
         ({"min_neighbors": 3}, "Haar cascades"),
         ({"detection_backend": "retinaface"}, "'yunet', 'auto' or 'deepface'"),
-        ({"emotion_backend": "other"}, "'auto', 'deepface' or 'disabled'"),
+        ({"emotion_backend": "other"}, "'auto', 'face-api', 'deepface' or 'disabled'"),
         ({"deepface": {"detector_backend": "mtcnn"}}, "DeepFace is not installed here"),
         ({"deepface": {"enforce_detection": True}}, "DeepFace is not installed here"),
-        ({"person_identity": {"iou_threshold": 0.7}}, "not linked to persons"),
-        ({"person_identity": {"require_person_id": True}}, "not linked to persons"),
+        ({"person_identity": {"iou_threshold": 1.2}}, "less than or equal to 1"),
+        ({"exports": ["mp3"]}, "'emotion', 'csv', 'parquet' or 'embeddings'"),
     ],
 )
 def test_what_can_not_be_honoured_is_refused_with_the_reason(
@@ -113,6 +113,7 @@ def test_what_can_not_be_honoured_is_refused_with_the_reason(
     [
         {"detection_backend": "deepface", "emotion_backend": "disabled", "detect_age": True},
         {"scale_factor": 1.1, "min_neighbors": 5, "deepface": {}, "person_identity": {"enabled": False}},
+        {"person_identity": {"iou_threshold": 0.7, "require_person_id": True}, "landmarks_68": True},
         {"max_faces": 100, "min_face_size": 1, "pps": 240, "confidence_threshold": 0},
     ],
 )

@@ -15,15 +15,18 @@ import worker_clips as clips
 
 from frameloom.common.pipelines import ArtefactSpec, Item
 from frameloom.worker.errors import TaskError
-from frameloom.worker.models import ModelStore
+from frameloom.worker.models import ModelStore, ModelUnavailableError
 from frameloom.worker.pipelines import run
 from frameloom.worker.pipelines.face_analysis import FaceAnalysis, FaceConfig
 
 Fetch = Callable[..., ModelStore]
-MODELS = ("yunet", "sface")
+EXPRESSIONS = ("face-expressions", "face-expressions-layout")
+POINTS = ("face-landmarks-68", "face-landmarks-68-layout")
+MODELS = ("yunet", "sface", *EXPRESSIONS)
+PLAIN = {"detect_emotions": False}
 FIELDS = [
     "id", "image_id", "category_id", "bbox", "area", "iscrowd", "score", "face_id", "timestamp",
-    "frame_number", "backend", "landmarks",
+    "frame_number", "backend", "landmarks", "emotion", "emotion_confidence", "emotion_scores",
 ]  # fmt: skip
 
 
@@ -37,8 +40,9 @@ def faces(
         emit=lambda rows, start, end: items.extend(rows),
         progress=lambda told: None,
     )
-    assert summary.models == {name: store.digest(name) for name in MODELS}
-    (artefact,) = summary.artefacts
+    assert set(MODELS[:2]) <= set(summary.models) <= {*MODELS, *POINTS}
+    assert all(digest == store.digest(name) for name, digest in summary.models.items())
+    artefact = summary.artefacts[0]
     return (
         [i.row for i in items if i.list == "annotations"],
         [i.row for i in items if i.list == "images"],
@@ -131,10 +135,10 @@ def test_two_people_are_kept_apart_across_a_cut(fetched: Fetch, tmp_path: Path) 
 def test_limits_of_the_configuration(fetched: Fetch, tmp_path: Path) -> None:
     store = fetched(*MODELS, "multi-face")
     clip = still(tmp_path / "five.mp4", picture_of(store.path("multi-face")))
-    assert len(faces(clip, store, {"pps": 1, "max_faces": 2})[0]) == 2
-    assert len(faces(clip, store, {"pps": 1, "min_face_size": 150})[0]) == 0
-    assert len(faces(clip, store, {"pps": 1, "confidence_threshold": 0.99})[0]) == 0
-    assert len(faces(clip, store, {"pps": 1})[0]) == 5, "settings do not stay in the shared network"
+    assert len(faces(clip, store, {"pps": 1, **PLAIN, "max_faces": 2})[0]) == 2
+    assert len(faces(clip, store, {"pps": 1, **PLAIN, "min_face_size": 150})[0]) == 0
+    assert len(faces(clip, store, {"pps": 1, **PLAIN, "confidence_threshold": 0.99})[0]) == 0
+    assert len(faces(clip, store, {"pps": 1, **PLAIN})[0]) == 5, "settings do not stay in the shared network"
 
 
 @pytest.mark.models
@@ -155,17 +159,110 @@ def test_a_box_never_leaves_the_picture(fetched: Fetch, tmp_path: Path) -> None:
 def test_what_is_asked_for_and_not_there_is_told(fetched: Fetch) -> None:
     store = fetched(*MODELS, "single-face")
     asked = {
-        "detect_emotions": True,
         "detect_age": True,
         "detect_gender": False,
         "detection_backend": "deepface",
+        "emotion_backend": "deepface",
     }
-    _, _, artefact = faces(store.path("single-face"), store, asked)
+    rows, _, artefact = faces(store.path("single-face"), store, asked)
     notes = " ".join(artefact.head["info"]["notes"])
-    assert "emotions" in notes
     assert "age" in notes
     assert "gender" not in notes
-    assert "deepface" in notes
+    assert "emotion_backend: deepface" in notes
+    assert "detection_backend: deepface" in notes
+    assert rows[0]["emotion"] in rows[0]["emotion_scores"]
+
+
+@pytest.mark.models
+def test_the_actress_is_sad_and_then_happy(fetched: Fetch) -> None:
+    store = fetched(*MODELS, "wolfgang")
+    rows, _, artefact = faces(store.path("wolfgang"), store, {"pps": 2})
+    assert artefact.head["info"]["contents"]["emotions"] is True
+
+    def mostly(begin: float, end: float) -> tuple[str, float]:
+        seen = [row["emotion"] for row in rows if begin <= row["timestamp"] <= end]
+        word, count = Counter(seen).most_common(1)[0]
+        return word, count / len(seen)
+
+    assert mostly(1, 5)[0] == "sad"
+    assert mostly(1, 5)[1] >= 0.7
+    assert mostly(11, 19)[0] == "happy"
+    assert mostly(11, 19)[1] >= 0.7
+    for row in rows:
+        scores = row["emotion_scores"]
+        assert sum(scores.values()) == pytest.approx(1, abs=0.001)
+        assert row["emotion_confidence"] == scores[row["emotion"]] == max(scores.values())
+
+
+@pytest.mark.models
+def test_five_smiles_and_their_68_points(fetched: Fetch, tmp_path: Path) -> None:
+    store = fetched(*MODELS, *POINTS, "multi-face")
+    clip = still(tmp_path / "five.mp4", picture_of(store.path("multi-face")))
+    config = {"pps": 1, "landmarks_68": True, "exports": ["embeddings"]}
+    rows, _, artefact = faces(clip, store, config)
+    assert [row["emotion"] for row in rows] == ["happy"] * 5
+    assert artefact.head["info"]["contents"]["landmarks_68"] is True
+    for row in rows:
+        points = np.array(row["landmarks_68"])
+        assert points.shape == (68, 2)
+        five = np.array(row["landmarks"])
+        near = 0.12 * row["bbox"][2]
+        # Two networks agree: the eyes, the tip of the nose, the corners of the mouth.
+        for indices, place in ((range(36, 42), 0), (range(42, 48), 1), ([30], 2), ([48], 3), ([54], 4)):
+            assert np.linalg.norm(points[list(indices)].mean(0) - five[place]) < near
+
+
+@pytest.mark.models
+def test_without_emotions_their_network_is_not_asked(fetched: Fetch) -> None:
+    store = fetched(*MODELS, "single-face")
+    for off in (PLAIN, {"emotion_backend": "disabled"}):
+        rows, _, artefact = faces(store.path("single-face"), store, {"pps": 1, **off})
+        assert "emotion" not in rows[0]
+        assert artefact.head["info"]["contents"]["emotions"] is False
+        assert artefact.head["info"]["notes"] == []
+
+
+@pytest.mark.models
+def test_without_the_network_for_emotions_faces_are_found(fetched: Fetch, tmp_path: Path) -> None:
+    """A worker that can not have the npm package: emotions are left out, and told; by name they fail."""
+    full = fetched(*MODELS, "single-face")
+    bare = ModelStore(tmp_path, fetch=False)
+    for name in MODELS[:2]:
+        place = tmp_path / full.spec(name).place
+        place.parent.mkdir(parents=True)
+        place.symlink_to(full.path(name))
+    rows, _, artefact = faces(full.path("single-face"), bare, {"pps": 1, "exports": ["emotion", "csv"]})
+    assert rows
+    assert "emotion" not in rows[0]
+    assert "face-expressions is not in the worker's cache" in " ".join(artefact.head["info"]["notes"])
+    for config in ({"emotion_backend": "face-api"}, {"landmarks_68": True}):
+        with pytest.raises(ModelUnavailableError) as caught:
+            faces(full.path("single-face"), bare, config)
+        assert "not in the worker's cache" in caught.value.message
+
+
+@pytest.mark.models
+def test_exports(fetched: Fetch) -> None:
+    store = fetched(*MODELS, "single-face")
+    items: list[Item] = []
+    config = {"pps": 2, "exports": ["emotion", "csv", "embeddings", "csv"]}
+    summary = run(
+        FaceAnalysis.configured(config, store),
+        store.path("single-face"),
+        emit=lambda rows, start, end: items.extend(rows),
+        progress=lambda told: None,
+    )
+    assert [spec.suffix for spec in summary.artefacts[-3:]] == [
+        ".emotion.json",
+        "_faces.csv",
+        "_embeddings.json",
+    ]
+    columns = [name for name, _, _ in summary.artefacts[-2].options["columns"]]
+    assert "emotion_fear" in columns
+    vectors = [item.row for item in items if item.list == "embeddings"]
+    rows = [item.row for item in items if item.list == "annotations"]
+    assert [vector["annotation_id"] for vector in vectors] == [row["id"] for row in rows]
+    assert np.linalg.norm(vectors[0]["embedding"]) == pytest.approx(1, abs=0.001)
 
 
 @pytest.mark.models

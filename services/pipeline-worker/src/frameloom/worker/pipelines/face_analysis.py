@@ -1,119 +1,38 @@
-"""Finds faces and tells whether two of them are the same person."""
+"""Finds faces, tells whether two of them are the same person, and which emotions they show."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+import importlib.util
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from frameloom.common.documents.task import FailureCategory
 from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, Output, PipelineInfo, Row
 from frameloom.worker.frames.base import FrameBatch, FrameRequest, Sampling, fit
+from frameloom.worker.models.spec import ModelUnavailableError
 from frameloom.worker.pipelines import coco
-from frameloom.worker.pipelines.base import FramePipeline, Only, PipelineConfig, without_effect
+from frameloom.worker.pipelines.base import FramePipeline
+from frameloom.worker.pipelines.faces import files
+from frameloom.worker.pipelines.faces.config import EMOTIONS, EXPRESSION_FILES, LANDMARK_FILES, FaceConfig
 from frameloom.worker.pipelines.faces.identities import IdentityTracker
+from frameloom.worker.pipelines.faces.moods import MoodSmoother
 
 if TYPE_CHECKING:
-    from frameloom.worker.pipelines.faces.models import Face, Pixels
+    import numpy as np
+    import numpy.typing as npt
 
-VERSION = "1.0.0"
-SUFFIX = "_face_detections.json"
+    from frameloom.worker.pipelines.faces.expressions import ExpressionReader, LandmarkFinder
+    from frameloom.worker.pipelines.faces.models import Embedding, Face, Pixels
+
+VERSION = "1.1.0"
 
 _BACKEND = "yunet"
-_CATEGORY = {"id": 100, "name": "face", "supercategory": "person"}
 _WORKING_SIDE = 1280
 """Longest side of the frames that are asked for: to tell small faces apart takes pixels."""
 
 
-_NO_DEEPFACE = "DeepFace is not installed here; yunet finds the faces."
-_NO_HAAR = "Belongs to Haar cascades, which are not used here."
-_NO_PERSONS = "Faces are not linked to persons here."
-_UNLINKED = without_effect("faces are not linked to persons", when=[True])
-
-
-class DeepFaceConfig(BaseModel):
-    """Settings of a backend of VideoAnnotator that is not used here: its defaults pass, nothing else."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    emotion_model: Annotated[str, Only("VGG-Face", _NO_DEEPFACE)] = "VGG-Face"
-    age_gender_model: Annotated[str, Only("VGG-Face", _NO_DEEPFACE)] = "VGG-Face"
-    detector_backend: Annotated[str, Only("opencv", _NO_DEEPFACE)] = "opencv"
-    enforce_detection: Annotated[bool, Only(False, _NO_DEEPFACE)] = False
-
-
-class PersonIdentityConfig(BaseModel):
-    """How faces would be linked to the persons of ``person_tracking``."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
-
-    enabled: bool = Field(default=True, description="Link faces to persons.", json_schema_extra=_UNLINKED)
-    link_to_persons: bool = Field(
-        default=True,
-        description="Write the person's id into the rows of its face.",
-        json_schema_extra=_UNLINKED,
-    )
-    iou_threshold: Annotated[float, Only(0.5, _NO_PERSONS)] = Field(0.5, ge=0.0, le=1.0)
-    require_person_id: Annotated[bool, Only(False, _NO_PERSONS)] = False
-
-
-class FaceConfig(PipelineConfig):
-    """Configuration of ``face_analysis``; has every key of VideoAnnotator's pipeline of this name."""
-
-    pps: float = Field(5.0, gt=0.0, le=240.0, description="Frames per second of video to look at.")
-    confidence_threshold: float = Field(0.7, ge=0.0, le=1.0, description="Least score of a face.")
-    min_face_size: int = Field(
-        30, ge=1, le=10_000, description="Least width and height of a face, in video pixels."
-    )
-    max_faces: int = Field(10, ge=1, le=100, description="Most faces per frame; the best are kept.")
-    detection_size: int = Field(
-        640,
-        ge=160,
-        le=1280,
-        description="Longest side of the picture that is searched. More finds smaller faces.",
-    )
-    identity_threshold: float = Field(
-        0.363, ge=0.0, le=1.0, description="Least cosine similarity of two faces of one person."
-    )
-    detection_backend: Literal["yunet", "auto", "deepface"] = Field(
-        "yunet",
-        description="What finds the faces: only yunet is installed. deepface is VideoAnnotator's default, "
-        "and uses yunet here.",
-        json_schema_extra=without_effect("DeepFace is not installed, yunet is used", when=["deepface"]),
-    )
-    emotion_backend: Literal["auto", "deepface", "disabled"] = Field(
-        "auto",
-        description="What estimates emotions: nothing is installed yet.",
-        json_schema_extra=without_effect("DeepFace is not installed", when=["deepface"]),
-    )
-    scale_factor: Annotated[float, Only(1.1, _NO_HAAR)] = 1.1
-    min_neighbors: Annotated[int, Only(5, _NO_HAAR)] = 5
-    detect_emotions: bool = Field(
-        default=True,
-        description="Adds emotions, where a model for them is installed.",
-        json_schema_extra=without_effect("no model for emotions is installed", when=[True]),
-    )
-    detect_age: bool = Field(
-        default=False,
-        description="Adds ages, where a model for them is installed.",
-        json_schema_extra=without_effect("no model for ages is installed", when=[True]),
-    )
-    detect_gender: bool = Field(
-        default=False,
-        description="Adds genders, where a model for them is installed.",
-        json_schema_extra=without_effect("no model for genders is installed", when=[True]),
-    )
-    deepface: DeepFaceConfig = Field(
-        DeepFaceConfig(), description="Settings of DeepFace, which is not installed here."
-    )
-    person_identity: PersonIdentityConfig = Field(
-        PersonIdentityConfig(),
-        description="How faces are linked to the persons of person_tracking: not yet.",
-    )
-
-
 class FaceAnalysis(FramePipeline):
-    """Gives one row per face per looked-at frame, with box, landmarks and identity."""
+    """Gives one row per face per looked-at frame, with box, landmarks, identity and emotion."""
 
     Config = FaceConfig
     required_models = ("yunet", "sface")
@@ -122,29 +41,49 @@ class FaceAnalysis(FramePipeline):
         name="face_analysis",
         version=VERSION,
         display_name="Face Analysis",
-        description="Finds faces with five landmarks each, and follows who is who through the video.",
+        description="Finds faces with landmarks and emotions, and follows who is who through the video.",
         pipeline_family="face",
         variant="yunet-sface",
-        tasks=("face-detection", "face-recognition"),
+        tasks=("face-detection", "face-recognition", "emotion-recognition"),
         modalities=("video",),
-        capabilities=("frame-level-analysis", "identity", "streaming"),
-        backends=("opencv",),
+        capabilities=("frame-level-analysis", "identity", "person-linking", "streaming"),
+        backends=("opencv", "pytorch"),
         stability="beta",
-        outputs=(Output(format="COCO", types=("face_detections", "face_identities")),),
+        outputs=(Output(format="COCO", types=("face_detections", "face_identities", "emotions")),),
         config_schema=FaceConfig.model_json_schema(),
         examples=(
             {"pps": 2, "confidence_threshold": 0.8},
             {"detection_size": 1280, "min_face_size": 15, "max_faces": 100},
+            {"landmarks_68": True, "exports": ["emotion", "csv"]},
         ),
     )
     config: FaceConfig
 
     def load(self) -> None:
-        """Loads both networks."""
+        """Loads the networks that this configuration needs.
+
+        Raises:
+            ModelUnavailableError: One that was asked for by name can not be had.
+        """
         from frameloom.worker.pipelines.faces.models import FaceEmbedder, FaceFinder  # noqa: PLC0415 - OpenCV
 
         FaceFinder(self.models, (320, 320), self.config.confidence_threshold)
         self._embedder = FaceEmbedder(self.models)
+        self._expressions: ExpressionReader | None = None
+        self._points: LandmarkFinder | None = None
+        self._no_emotions = self._why_not(EXPRESSION_FILES) if self.config.wants_emotions else None
+        if self._no_emotions is not None and self.config.emotion_backend == "face-api":
+            raise ModelUnavailableError(FailureCategory.PROVIDER_TERMINAL, self._no_emotions)
+        if self.config.wants_emotions and self._no_emotions is None:
+            from frameloom.worker.pipelines.faces.expressions import ExpressionReader  # noqa: PLC0415 - torch
+
+            self._expressions = ExpressionReader(self.models)
+        if self.config.landmarks_68:
+            if (reason := self._why_not(LANDMARK_FILES)) is not None:
+                raise ModelUnavailableError(FailureCategory.PROVIDER_TERMINAL, reason)
+            from frameloom.worker.pipelines.faces.expressions import LandmarkFinder  # noqa: PLC0415 - torch
+
+            self._points = LandmarkFinder(self.models)
 
     def begin(self, media: MediaInfo) -> None:
         """Forgets all identities."""
@@ -156,6 +95,7 @@ class FaceAnalysis(FramePipeline):
         searched = fit(media, min(self.config.detection_size, _WORKING_SIDE))
         self._finder = FaceFinder(self.models, searched, self.config.confidence_threshold)
         self._identities = IdentityTracker(self.config.identity_threshold)
+        self._moods = MoodSmoother(self.config.emotion_smoothing_seconds)
         self._rows = 0
 
     def request(self, media: MediaInfo) -> FrameRequest:
@@ -173,34 +113,48 @@ class FaceAnalysis(FramePipeline):
             yield from self._frame(pixels, float(timestamp), int(number))
 
     def artefacts(self) -> tuple[ArtefactSpec, ...]:
-        """One file. ``contents`` in its head says which kinds of fields the rows have."""
+        """The COCO file, and those of ``exports``. ``contents`` says which kinds of fields the rows have."""
         info: Row = {
             "description": "Frameloom COCO export: faces",
             "version": VERSION,
             "contents": {
                 "identities": len(self._identities),
-                "emotions": False,
+                "emotions": self._expressions is not None,
+                "landmarks_68": self._points is not None,
                 "age": False,
                 "gender": False,
             },
             "notes": self._notes(),
         }
-        return (coco.artefact(SUFFIX, info, [_CATEGORY]),)
+        words = EMOTIONS if self._expressions is not None else ()
+        return files.main_file(info), *files.exports(self.config.exports, words, 1.0 / self.config.pps)
+
+    def models_used(self) -> dict[str, str]:
+        """With the networks for emotions and points where they were asked."""
+        names = EXPRESSION_FILES if self._expressions is not None else ()
+        more = LANDMARK_FILES if self._points is not None else ()
+        return {**super().models_used(), **{name: self.models.digest(name) for name in (*names, *more)}}
+
+    def _why_not(self, names: Sequence[str]) -> str | None:
+        """Why these networks can not run here."""
+        if importlib.util.find_spec("torch") is None:
+            return "PyTorch is not installed on the worker."
+        return next((self.models.why_not(name) for name in names if not self.models.can_provide(name)), None)
 
     def _notes(self) -> list[str]:
         config = self.config
-        wanted = {
-            "emotions": config.detect_emotions,
-            "age": config.detect_age,
-            "gender": config.detect_gender,
-        }
-        notes = [
-            f"{name}: asked for, but no model for it is installed" for name, asked in wanted.items() if asked
-        ]
+        asked = {"age": config.detect_age, "gender": config.detect_gender}
+        notes = [f"{name}: asked for, but not estimated" for name, wanted in asked.items() if wanted]
+        if self._no_emotions is not None:
+            notes.append(f"emotions: not estimated. {self._no_emotions}")
+            if "emotion" in config.exports:
+                notes.append("exports: no emotion file, because no emotions were estimated")
         if config.detection_backend not in {_BACKEND, "auto"}:
             notes.append(
                 f"detection_backend: {config.detection_backend} is not installed, {_BACKEND} was used"
             )
+        if config.wants_emotions and config.emotion_backend == "deepface":
+            notes.append("emotion_backend: deepface is not installed, face-api's network was used")
         return notes
 
     def _frame(self, pixels: Pixels, timestamp: float, number: int) -> Iterator[Item]:
@@ -210,11 +164,33 @@ class FaceAnalysis(FramePipeline):
         boxes = [face.box for face in faces]
         embeddings = [self._embedder.embed(pixels, face) for face in faces]
         identities = self._identities.assign(embeddings, boxes, timestamp)
+        more = self._more(pixels, boxes, identities, timestamp)
         image_id = f"{self.video_id}_frame_{number}"
-        for face, identity in zip(faces, identities, strict=True):
+        for face, identity, fields, embedding in zip(faces, identities, more, embeddings, strict=True):
             self._rows += 1
-            yield Item(list=coco.ANNOTATIONS, row=self._row(face, identity, image_id, timestamp, number))
+            row = {**self._row(face, identity, image_id, timestamp, number), **fields}
+            yield Item(list=coco.ANNOTATIONS, row=row)
+            if "embeddings" in self.config.exports:
+                yield Item(list=files.EMBEDDINGS, row=_embedding_row(row, embedding))
         yield coco.image_row(image_id, self.media, self.video_id, number, timestamp)
+
+    def _more(
+        self,
+        pixels: Pixels,
+        boxes: Sequence[tuple[float, float, float, float]],
+        identities: Sequence[int],
+        timestamp: float,
+    ) -> list[Row]:
+        """What the further networks say of each face."""
+        rows: list[Row] = [{} for _ in boxes]
+        if self._expressions is not None:
+            scores = self._expressions.read(pixels, boxes)
+            for row, identity, now in zip(rows, identities, scores, strict=True):
+                row.update(_mood(self._moods.add(identity, now, timestamp)))
+        if self._points is not None:
+            for row, points in zip(rows, self._points.find(pixels, boxes), strict=True):
+                row["landmarks_68"] = self._in_video(points)
+        return rows
 
     def _large_enough(self, face: Face) -> bool:
         _, _, width, height = face.box
@@ -225,7 +201,7 @@ class FaceAnalysis(FramePipeline):
         return {
             "id": self._rows,
             "image_id": image_id,
-            "category_id": _CATEGORY["id"],
+            "category_id": files.CATEGORY["id"],
             "bbox": [round(value, 2) for value in (left, top, width, height)],
             "area": round(width * height, 2),
             "iscrowd": 0,
@@ -234,11 +210,12 @@ class FaceAnalysis(FramePipeline):
             "timestamp": coco.seconds(timestamp),
             "frame_number": number,
             "backend": _BACKEND,
-            "landmarks": [
-                [round(float(x) * self._scale[0], 2), round(float(y) * self._scale[1], 2)]
-                for x, y in face.landmarks
-            ],
+            "landmarks": self._in_video(face.landmarks),
         }
+
+    def _in_video(self, points: npt.NDArray[np.float32]) -> list[list[float]]:
+        """Points in pixels of the video."""
+        return [[round(float(x) * self._scale[0], 2), round(float(y) * self._scale[1], 2)] for x, y in points]
 
     def _inside(self, face: Face) -> tuple[float, float, float, float]:
         """The box in pixels of the video, cut off at its edges."""
@@ -247,3 +224,24 @@ class FaceAnalysis(FramePipeline):
         right = min(float(self.media.width), (x + width) * self._scale[0])
         bottom = min(float(self.media.height), (y + height) * self._scale[1])
         return left, top, max(0.0, right - left), max(0.0, bottom - top)
+
+
+def _mood(scores: npt.NDArray[np.float64]) -> Row:
+    likeliest = int(scores.argmax())
+    return {
+        "emotion": EMOTIONS[likeliest],
+        "emotion_confidence": round(float(scores[likeliest]), 4),
+        "emotion_scores": {
+            word: round(float(score), 4) for word, score in zip(EMOTIONS, scores, strict=True)
+        },
+    }
+
+
+def _embedding_row(face: Row, embedding: Embedding) -> Row:
+    return {
+        "annotation_id": face["id"],
+        "face_id": face["face_id"],
+        "timestamp": face["timestamp"],
+        "frame_number": face["frame_number"],
+        "embedding": [round(float(value), 5) for value in embedding],
+    }

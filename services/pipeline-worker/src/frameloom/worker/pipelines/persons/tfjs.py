@@ -87,7 +87,7 @@ def read_graph(topology: Path, weights: Path) -> Graph:
 def read_weights(entries: list[dict[str, Any]], data: bytes) -> dict[str, Array]:
     """Arrays by name, from the entries of a weights manifest and the bytes that they describe in turn.
 
-    Numbers stored as ``float16`` are given as ``float32``.
+    Numbers stored as ``float16`` are given as ``float32``; so are bytes with a scale and a least value.
 
     Raises:
         UnknownFormatError: Another storage, or another length than the entries say.
@@ -95,13 +95,17 @@ def read_weights(entries: list[dict[str, Any]], data: bytes) -> dict[str, Array]
     found: dict[str, Array] = {}
     offset = 0
     for entry in entries:
-        stored = np.dtype(entry.get("quantization", {}).get("dtype", entry["dtype"])).newbyteorder("<")
-        if stored not in (np.float16, np.float32, np.int32):
+        packed = entry.get("quantization", {})
+        stored = np.dtype(packed.get("dtype", entry["dtype"])).newbyteorder("<")
+        scaled = stored == np.uint8 and "scale" in packed
+        if stored not in (np.float16, np.float32, np.int32) and not scaled:
             raise UnknownFormatError(f"{entry['name']} is stored as {stored}, which is not known here")
         count = int(np.prod(entry["shape"], dtype=np.int64))
         if offset + count * stored.itemsize > len(data):
             raise UnknownFormatError("the weights are shorter than their manifest says")
         values = np.frombuffer(data, stored, count, offset).reshape(entry["shape"])
+        if scaled:
+            values = values.astype(np.float32) * np.float32(packed["scale"]) + np.float32(packed["min"])
         found[entry["name"]] = values.astype(entry["dtype"])
         offset += count * stored.itemsize
     if offset != len(data):
