@@ -90,7 +90,8 @@ def identities(store: ModelStore) -> None:
     print(
         f"\nidentities: {len(people)} faces of {len({who for who, _ in people})} people, "
         f"EER {(missed[at] + taken[at]) / 2:.1%} at {limits[at]:.2f}; "
-        f"at 0.363 {np.mean(np.array(same) < 0.363):.1%} missed, {np.mean(np.array(other) >= 0.363):.1%} taken"
+        f"at 0.363 {np.mean(np.array(same) < 0.363):.1%} missed, "
+        f"{np.mean(np.array(other) >= 0.363):.1%} taken"
     )
 
 
@@ -110,9 +111,7 @@ def annotated(store: ModelStore, config: Row) -> tuple[list[Row], float, float]:
 
 def emotions(store: ModelStore) -> None:
     """Emotions of the actress in the three phases, without and with the past."""
-    print(
-        "\nemotion_smoothing_seconds   sad 1-5 s   neutral 7-9 s   happy 11-19 s   changes   seen in the second"
-    )
+    print("\nemotion_smoothing_seconds   sad 1-5 s   neutral 7-9 s   happy 11-19 s   changes   in the second")
     for seconds in (0.0, 0.2, 0.4, 0.8):
         rows, *_ = annotated(store, {"emotion_smoothing_seconds": seconds})
         shares, middle = [], Counter[str]()

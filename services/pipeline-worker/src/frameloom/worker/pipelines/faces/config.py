@@ -88,7 +88,7 @@ class FaceConfig(PipelineConfig):
     min_neighbors: Annotated[int, Only(5, _NO_HAAR)] = 5
     detect_emotions: bool = Field(default=True, description="Estimate the emotion that a face shows.")
     emotion_smoothing_seconds: float = Field(
-        0.4,
+        0.8,
         ge=0.0,
         le=10.0,
         description="How far back the emotions of a person count for the next frame. 0: each stands alone.",
