@@ -40,6 +40,14 @@ def test_json_has_the_whole_answer(gateway):
     assert json.loads(done.stdout)["key"] == "va_1"
 
 
+@pytest.mark.parametrize("name", ["", "  "])
+def test_a_key_without_a_name_is_refused_before_anybody_is_asked(gateway, name):
+    done = _call("keys", "create", name, "--server", gateway.url)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: A key needs a name\nhint: Say who or what will use it")
+    assert gateway.seen == []
+
+
 @pytest.mark.parametrize("every", [False, True])
 def test_keys_that_have_ended_are_listed_when_asked_for(gateway, every):
     gateway.keys = {"1": MADE, "2": {**MADE, "id": "2", "name": "lost", "status": "revoked"}}

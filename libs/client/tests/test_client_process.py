@@ -182,6 +182,51 @@ def test_a_reader_that_leaves_early_is_no_fault(gateway):
     assert (done.returncode, done.stdout, done.stderr) == (0, "{\n", "")
 
 
+COMPAT = [sys.executable, "-m", "frameloom.client.compat"]
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        [*COMMAND, "--help"],
+        [*COMMAND, "--version"],
+        [*COMMAND, "jobs", "--help"],
+        [*COMMAND, "pipelines"],
+        [*COMPAT, "--help"],
+        [*COMPAT, "info"],
+        [*COMPAT, "pipelines", "--json"],
+        [*COMPAT, "job", "list"],
+    ],
+    ids=lambda line: " ".join(line[2:]),
+)
+def test_nobody_reads_the_output_and_the_command_ends_quietly(gateway, line, unbuffered):
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = {"PYTHONUNBUFFERED": unbuffered, "FRAMELOOM_SERVER": gateway.url}
+    done = subprocess.run(
+        line,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=_environment(**environment),
+        timeout=20,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_fault_that_nobody_reads_about_still_tells_by_its_exit_code():
+    reading, writing = os.pipe()
+    os.close(reading)
+    for json_or_not in ([], ["--json"]):
+        line = [*COMMAND, "jobs", "--server", "http://127.0.0.1:9", *json_or_not]
+        done = subprocess.run(line, stdout=writing, stderr=writing, timeout=20, check=False)
+        assert done.returncode == 3
+    os.close(writing)
+
+
 def test_an_output_without_unicode_is_written_all_the_same(gateway):
     gateway.add_job("été.mp4", ["face_analysis"])
     child = _start("jobs", "--server", gateway.url, PYTHONIOENCODING="ascii")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -36,6 +35,7 @@ from frameloom.client.commands.viewer import viewer
 from frameloom.client.commands.watch import watch
 from frameloom.client.errors import ClientError, ExitCode
 from frameloom.client.mode import MODE
+from frameloom.client.pipes import QuietPipes, close_pipes
 from frameloom.client.render.output import emit_json, result, say, say_error
 
 _EPILOG = (
@@ -47,8 +47,24 @@ _EPILOG = (
 )
 
 
-class _Guarded(TyperGroup):
+class _Explained(TyperGroup):
     """Turns every fault into lines on standard error and an exit code; no traceback unless asked for."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the chosen command."""
+        try:
+            return super().invoke(ctx)
+        except (TyperException, typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except KeyboardInterrupt:
+            say("interrupted")
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        except Exception as error:  # noqa: BLE001 - the last place before the user
+            raise typer.Exit(_fault(error)) from None
+
+
+class _Guarded(QuietPipes, _Explained):
+    """The whole command: faults, and readers that leave early."""
 
     def main(
         self,
@@ -74,21 +90,6 @@ class _Guarded(TyperGroup):
             sys.exit(int(code or 0))
         return code
 
-    def invoke(self, ctx: Any) -> Any:
-        """Runs the chosen command."""
-        try:
-            return super().invoke(ctx)
-        except (TyperException, typer.Exit, typer.Abort):
-            raise
-        except KeyboardInterrupt:
-            say("interrupted")
-            raise typer.Exit(ExitCode.INTERRUPTED) from None
-        except BrokenPipeError:
-            _close_pipe()
-            raise typer.Exit(ExitCode.OK) from None
-        except Exception as error:  # noqa: BLE001 - the last place before the user
-            raise typer.Exit(_fault(error)) from None
-
 
 def _usage(error: TyperException) -> int:
     if not error.format_message():
@@ -110,17 +111,15 @@ def _fault(error: Exception) -> ExitCode:
             f"Frameloom itself failed: {type(error).__name__}: {error}",
             hint="That is a bug; please report it with what --debug shows",
         )
-    say_error(known.message, known.hint)
-    if MODE.debug:
-        traceback.print_exception(error)
-    if MODE.json:
-        emit_json({"type": "error", "error": known.document()}, pretty=False)
+    try:
+        say_error(known.message, known.hint)
+        if MODE.debug:
+            traceback.print_exception(error)
+        if MODE.json:
+            emit_json({"type": "error", "error": known.document()}, pretty=False)
+    except BrokenPipeError:
+        close_pipes()  # nobody reads why; the exit code still tells that
     return known.exit_code
-
-
-def _close_pipe() -> None:
-    """Whoever read our output has seen enough; nothing more must be written there, not even at the exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_version(value: bool) -> None:

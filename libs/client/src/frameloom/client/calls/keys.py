@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from frameloom.client.answers import json_object, parse
-from frameloom.client.errors import ServerError
+from frameloom.client.errors import ServerError, UsageError
 from frameloom.client.models import ApiKey, NewApiKey
 from frameloom.client.transport import API, Calls, segment
 
@@ -38,7 +38,12 @@ class AsyncKeys(Calls):
             tenant: Whose jobs it sees; the maker's own unless given.
             limits: What it may use (``requests_per_second``, ``concurrent_jobs``, ...), where the server lets
                 the maker decide it.
+
+        Raises:
+            UsageError: The name is empty.
         """
+        if not name.strip():
+            raise UsageError("A key needs a name", hint="Say who or what will use it, such as 'lab laptop'")
         facts = {
             "name": name,
             "scopes": None if scopes is None else [*scopes],

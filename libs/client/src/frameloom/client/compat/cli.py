@@ -11,9 +11,11 @@ from frameloom.client.compat.diagnose import diagnose
 from frameloom.client.compat.pipelines import config, pipelines
 from frameloom.client.compat.server import process, server, worker
 from frameloom.client.compat.words import VERSION
+from frameloom.client.pipes import QuietPipes
 
 app = typer.Typer(
     name="videoannotator",
+    cls=QuietPipes,
     help=f"VideoAnnotator's command line (as of v{VERSION}), spoken by Frameloom",
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
+from frameloom.client.pipes import close_pipes
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -33,8 +35,13 @@ def emit_json(document: Mapping[str, Any], *, pretty: bool) -> None:
 def print_line(text: str, stream: TextIO) -> None:
     """A line, whole and at once, whatever the encoding of the stream can show."""
     encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-    stream.flush()
+    try:
+        stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        if stream is not sys.stderr:
+            raise
+        close_pipes()  # words on the way end no work, and change no exit code, where nobody reads them
 
 
 def result(text: str) -> None:
