@@ -3,6 +3,8 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import worker_clips as clips
 
@@ -33,6 +35,17 @@ def test_length_of_a_live_recording_is_counted(tmp_path: Path) -> None:
     media = probe(clips.write_live(tmp_path / "a.webm", PICTURE))
     assert media.duration_seconds == pytest.approx(2.0, abs=0.05)
     assert media.frames_estimated == 50
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
+def test_length_of_a_program_stream_is_that_of_all_its_pictures(tmp_path: Path, codec: str) -> None:
+    def still(_: int) -> npt.NDArray[np.uint8]:
+        return np.zeros((48, 64, 3), np.uint8)
+
+    clip = clips.write(tmp_path / "a.mpg", still, frames=250, gop=250, codec=codec)
+    media = probe(clip)
+    assert media.duration_seconds == pytest.approx(10.0, abs=0.05)
+    assert (media.fps, media.frames_estimated) == (25.0, 250)
 
 
 @pytest.mark.parametrize("angle", [90, -90, 180])

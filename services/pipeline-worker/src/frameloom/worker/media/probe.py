@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -17,6 +18,9 @@ from frameloom.worker.errors import TaskError
 from frameloom.worker.media.containers import open_container, start_seconds, video_stream
 
 _FASTEST_FPS = 1000.0  # above this a container's "rate" is its time base, not its frame rate
+_STAMPED_SELDOM = frozenset({"mpeg"})
+"""FFmpeg takes the last time stamp for their length, and only one picture of each block of the file has one.
+Of quiet H.264 a block holds dozens, so seconds would be missing at the end."""
 _CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
@@ -40,7 +44,7 @@ def probe(path: str | Path) -> MediaInfo:
         rotation = quarter_turns(first) * 90
         duration = promised_end(container, stream)
         packets = stream.frames
-        if duration is None:
+        if duration is None or container.format.name in _STAMPED_SELDOM:
             duration, packets = _scan(path)
         fps = _rate(stream, packets, duration)
         # Packets without time stamps, as in a raw H.264 file, come at the nominal rate.
@@ -116,18 +120,47 @@ def _first_picture(container: InputContainer, stream: VideoStream) -> VideoFrame
 def _scan(path: str | Path) -> tuple[float, int]:
     """Length and number of packets of a file that does not tell them, as live recordings do.
 
-    Reads the file once, without decoding.
+    Reads the file once, without decoding. Packets without a time stamp follow the one before.
     """
     end, packets = 0.0, 0
+    clock = _DecodingClock()
     with open_container(path) as container:
         stream = video_stream(container)
         start = start_seconds(container)
         for packet in container.demux(stream):
             if packet.size:
                 packets += 1
+                clock.saw(packet)
             if packet.pts is not None and packet.time_base:
                 end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base) - start)
-    return end, packets
+    return max(end, clock.end(start)), packets
+
+
+class _DecodingClock:
+    """Counts time on in decoding order, in which it passes as it does in order of presentation."""
+
+    def __init__(self) -> None:
+        self._first: float | None = None
+        self._began = 0.0
+        self._now = 0.0
+        self._missing = False
+
+    def saw(self, packet: Packet[VideoStream]) -> None:
+        """Takes the next packet."""
+        base = float(packet.time_base or 0)
+        stamp = packet.dts if packet.dts is not None else packet.pts
+        if stamp is None:
+            self._missing = True
+        elif self._first is None:
+            self._first, self._now = stamp * base, 0.0
+            self._began = (packet.pts if packet.pts is not None else stamp) * base
+        else:
+            self._now = max(self._now, stamp * base - self._first)
+        self._now += (packet.duration or 0) * base
+
+    def end(self, start: float) -> float:
+        """Where the last packet ends; 0 where all have stamps, which tell more."""
+        return self._began - start + self._now if self._missing and self._first is not None else 0.0
 
 
 def _rate(stream: VideoStream, packets: int, duration: float) -> float:
