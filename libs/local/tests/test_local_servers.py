@@ -143,6 +143,15 @@ async def test_change_streams_and_transactions(servers: EmbeddedServers) -> None
                 assert (await changes.next())["operationType"] == "insert"
 
 
+async def test_threads_of_the_database_are_not_asked_to_make_room(servers: EmbeddedServers) -> None:
+    """With WiredTiger's own limits all of them can come to a stand; one it does not know keeps it down."""
+    settings = psutil.Process(servers.documents.pid or 0).environ()["WIREDTIGER_CONFIG"]
+    limits = dict(part.split("=") for part in settings.split(","))
+    assert int(limits["eviction_updates_trigger"]) >= 80
+    assert int(limits["eviction_dirty_trigger"]) > int(limits["eviction_updates_trigger"])
+    assert await servers.documents.probe()
+
+
 async def test_objects_survive_stop_and_kill(servers: EmbeddedServers) -> None:
     store = s3(servers)
     store.put_object("frameloom", "a/b", io.BytesIO(b"x" * 6_000_000), 6_000_000)
