@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "licences.md"
 BEGIN = "<!-- python dependencies: written by tools/licences.py -->"
 END = "<!-- end of python dependencies -->"
+_READ_BY_HAND = {"opensmile": "audEERING: research and evaluation only"}
+"""Of extras that are never installed where the table is made."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -48,7 +50,7 @@ def licence(name: str) -> str:
     try:
         metadata = importlib.metadata.metadata(name)
     except importlib.metadata.PackageNotFoundError:
-        return "not installed where this table was made"
+        return _READ_BY_HAND.get(name, "not installed where this table was made")
     for field in ("License-Expression", "License"):
         value = "".join(metadata.get_all(field) or [])
         if value and "\n" not in value:

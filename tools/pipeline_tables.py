@@ -19,6 +19,7 @@ from frameloom.common.pipelines import PipelineInfo
 from frameloom.common.registry import Names, registry
 from frameloom.gateway.services.parameters import Schema, flat
 from frameloom.worker.pipelines.audio_events import AudioEvents
+from frameloom.worker.pipelines.audio_features import AudioFeatures
 from frameloom.worker.pipelines.audio_processing import AudioProcessing
 from frameloom.worker.pipelines.face_analysis import FaceAnalysis
 from frameloom.worker.pipelines.person_tracking import PersonTracking
@@ -37,6 +38,7 @@ OURS = (
     SpeakerDiarization.info,
     AudioProcessing.info,
     AudioEvents.info,
+    AudioFeatures.info,
 )
 HEAD = "| key | type | default | possible | meaning |\n| --- | --- | --- | --- | --- |"
 

@@ -17,6 +17,7 @@ from frameloom.worker.errors import TaskError
 from frameloom.worker.models import ModelStore
 from frameloom.worker.pipelines import Only, Pipeline, PipelineConfig
 from frameloom.worker.pipelines.audio_events import AudioEvents, EventsConfig
+from frameloom.worker.pipelines.audio_features import AudioFeatures, FeaturesConfig
 from frameloom.worker.pipelines.audio_processing import AudioProcessing
 from frameloom.worker.pipelines.face_analysis import FaceAnalysis, FaceConfig
 from frameloom.worker.pipelines.person_tracking import PersonConfig, PersonTracking
@@ -33,7 +34,7 @@ PIPELINES: list[type[Pipeline]] = [
     PersonTracking,
 ]
 """What Frameloom runs of the registry."""
-OWN: list[type[Pipeline]] = [AudioEvents]
+OWN: list[type[Pipeline]] = [AudioEvents, AudioFeatures]
 """What it has beside that."""
 
 
@@ -133,6 +134,7 @@ CONFIGS = st.dictionaries(
             *SceneConfig.model_fields,
             *PersonConfig.model_fields,
             *EventsConfig.model_fields,
+            *FeaturesConfig.model_fields,
             *SpeechConfig.model_fields,
             *DiarizationConfig.model_fields,
             "zz",
