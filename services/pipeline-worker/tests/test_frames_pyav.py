@@ -242,16 +242,19 @@ def test_a_backend_that_refuses_the_file_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "choosy_frames.py").write_text(
+        "from frameloom.worker.frames.refusals import Refusal\n"
         "class B:\n"
-        "    def supports(self, media, requests):\n"
-        "        return media.codec == 'hevc'\n"
+        "    def refusal(self, path, media, requests, *, asked):\n"
+        "        return Refusal('it is choosy', of_file=True)\n"
         "BACKEND = B()\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(frames_base, "BACKENDS", {"choosy": "choosy_frames", **frames_base.BACKENDS})
     clip = clips.write(tmp_path / "a.mp4", clips.numbered(64, 48), frames=2)
-    assert open_frames(clip, FrameRequest(EVERY)).backend.startswith("pyav ")
-    with pytest.raises(ValueError, match="can not decode h264"):
+    backend = open_frames(clip, FrameRequest(EVERY)).backend
+    assert backend.startswith("pyav ")
+    assert backend.endswith("; not choosy: it is choosy")
+    with pytest.raises(ValueError, match="does not take this h264: it is choosy"):
         open_frames(clip, FrameRequest(EVERY), backend="choosy")
 
 

@@ -62,10 +62,12 @@ def write(
         stream = container.add_stream(codec, rate=fps)
         stream.width, stream.height = size
         stream.pix_fmt = "yuv444p" if size[0] % 2 or size[1] % 2 else "yuv420p"
+        if codec == "mjpeg":
+            stream.pix_fmt = "yuvj420p"
         stream.time_base = stream.codec_context.time_base = time_base
         stream.gop_size = gop
-        if codec == "mpeg4":
-            stream.bit_rate = 4_000_000  # its default blurs the brightness that tells the frame
+        if codec in {"mpeg4", "mjpeg", "libvpx"}:
+            stream.bit_rate = 4_000_000  # their defaults blur the brightness that tells the frame
         if times_ms is not None:
             # The muxer takes the length from the last frame in order of decoding: wrong with uneven B-frames.
             stream.codec_context.max_b_frames = 0

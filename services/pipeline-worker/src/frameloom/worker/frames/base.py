@@ -7,17 +7,34 @@ look at one video share its decoding: :func:`open_shared` answers all their requ
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
-import numpy as np
-import numpy.typing as npt
-
 from frameloom.common.pipelines import MediaInfo
+from frameloom.worker.frames.batch import FrameBatch
+from frameloom.worker.frames.refusals import DecoderGaveUpError, Refusal
+
+__all__ = [
+    "BACKENDS",
+    "BATCH_BYTES_LIMIT",
+    "Backend",
+    "Colour",
+    "DecoderGaveUpError",
+    "Delivery",
+    "FrameBatch",
+    "FrameRequest",
+    "FrameSource",
+    "Refusal",
+    "Sampling",
+    "Scaling",
+    "SharedFrames",
+    "fit",
+    "open_frames",
+    "open_shared",
+]
 
 Colour = Literal["rgb", "bgr"]
 Scaling = Literal["fast_bilinear", "bilinear", "area"]
@@ -76,27 +93,6 @@ class FrameRequest:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FrameBatch:
-    """Some frames in order of presentation.
-
-    Attributes:
-        pixels: ``uint8 [N, height, width, 3]``, C-contiguous. It may be kept, and can not be changed: others
-            may be looking at it.
-        timestamps: ``float64 [N]``, seconds from the start of the media, never falling.
-        frame_numbers: ``int64 [N]``, index of the frame in the whole video, from 0. Counted where all frames
-            are decoded; estimated from time and frame rate where the decoder skips (key frames, and rates
-            below one frame in two seconds).
-    """
-
-    pixels: npt.NDArray[np.uint8]
-    timestamps: npt.NDArray[np.float64]
-    frame_numbers: npt.NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return int(self.timestamps.shape[0])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Delivery:
     """A batch, and whom it is for.
 
@@ -123,7 +119,7 @@ class SharedFrames(Protocol):
 
     @property
     def device(self) -> str:
-        """Where the pixels lie: ``cpu``."""
+        """Where the pixels lie: ``cpu`` or ``cuda:0``."""
 
     @property
     def frames_decoded(self) -> int:
@@ -183,16 +179,32 @@ class FrameSource:
 class Backend(Protocol):
     """A decoder module: it is imported when first used, so that an unused one costs nothing."""
 
-    def supports(self, media: MediaInfo, requests: Sequence[FrameRequest]) -> bool:
-        """Whether it can decode this very file on this machine; must be cheap and never raise."""
+    def refusal(
+        self, path: Path, media: MediaInfo, requests: Sequence[FrameRequest], *, asked: bool
+    ) -> Refusal | None:
+        """Why it does not decode this very file on this machine; None if it does. Must be cheap.
+
+        Args:
+            path: The file.
+            media: What probing found.
+            requests: What is wanted.
+            asked: The operator or the caller named this decoder; else it should take only what it does best.
+        """
 
     def open(
         self, path: Path, requests: Sequence[FrameRequest], media: MediaInfo, *, threads: int | None
     ) -> SharedFrames:
-        """Opens the file."""
+        """Opens the file.
+
+        Raises:
+            DecoderGaveUpError: It turns out that it can not; here or on the way.
+        """
 
 
-BACKENDS: Mapping[str, str] = {"pyav": "frameloom.worker.frames.pyav"}
+BACKENDS: Mapping[str, str] = {
+    "dali": "frameloom.worker.frames.dali",
+    "pyav": "frameloom.worker.frames.pyav",
+}
 """Module of each decoder, in order of preference; each has an object ``BACKEND``. GPU decoders go first."""
 
 
@@ -225,7 +237,8 @@ def open_shared(
         path: A local media file.
         requests: What is wanted of it, at least one.
         media: Result of ``probe``, if it is known already.
-        backend: A name of ``BACKENDS``, or ``auto`` for the first that supports the file.
+        backend: A name of ``BACKENDS``, or ``auto`` for what the operator set, else the first that takes the
+            file. With ``auto`` another decoder takes over when the chosen one gives up.
         threads: Decoding threads. None lets one file use the machine; 1 is best when as many tasks as
             cores run side by side.
 
@@ -239,13 +252,9 @@ def open_shared(
         from frameloom.worker.media.probe import probe  # noqa: PLC0415 - the port itself needs no decoder
 
         media = probe(path)
-    if backend != "auto" and backend not in BACKENDS:
-        raise ValueError(f"unknown frame backend {backend!r}; there are: auto, {', '.join(BACKENDS)}")
-    for name in BACKENDS if backend == "auto" else (backend,):
-        decoder: Backend = importlib.import_module(BACKENDS[name]).BACKEND
-        if decoder.supports(media, requests):
-            return decoder.open(Path(path), requests, media, threads=threads)
-    raise ValueError(f"frame backend {backend!r} can not decode {media.codec} in {media.container}")
+    from frameloom.worker.frames.choosing import choose  # noqa: PLC0415 - it needs what is defined here
+
+    return choose(Path(path), requests, media, backend=backend, threads=threads)
 
 
 def fit(media: MediaInfo, longest_side: int) -> tuple[int, int]:

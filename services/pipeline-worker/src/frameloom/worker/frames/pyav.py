@@ -7,21 +7,25 @@ from the decoder's own pixel format. The first two need that all requests are of
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import av
+import numpy as np
+import numpy.typing as npt
 import structlog
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from frameloom.common.pipelines import MediaInfo
-from frameloom.worker.frames.base import Delivery, FrameRequest, SharedFrames
-from frameloom.worker.frames.batching import Subscriptions
+from frameloom.worker.frames.base import Delivery, FrameRequest, Refusal, SharedFrames
+from frameloom.worker.frames.batching import Format, Subscriptions
 from frameloom.worker.frames.completeness import Reach, check_complete
+from frameloom.worker.frames.converting import Converter
 from frameloom.worker.frames.sampling import JumpPlanner
 from frameloom.worker.media.containers import open_container, start_seconds, video_stream
 
@@ -48,6 +52,7 @@ class PyAVSource:
         self._decoding_order_only = self._container.format.name in _WITHOUT_PRESENTATION_TIMES
         self._delay: int | None = None
         self._wanted = Subscriptions(requests, media)
+        self._converters = {one: Converter(one) for one in self._wanted.formats}
         samplings = [request.sampling for request in requests]
         indexed = len(self._stream.index_entries) > 0
         self._jumps = JumpPlanner.for_samplings(samplings, indexed=indexed)
@@ -97,9 +102,13 @@ class PyAVSource:
         """
         for frame in self._frames():
             timestamp = self._timestamp(frame)
-            yield from self._wanted.offer(frame, timestamp, self._number(timestamp))
+            pixels = functools.partial(self._pixels, frame)
+            yield from self._wanted.offer(pixels, timestamp, self._number(timestamp), key=frame.key_frame)
         yield from self._wanted.rest()
         check_complete(self._path, self._container, self._stream, self._reach, by_packets=self._skips)
+
+    def _pixels(self, frame: VideoFrame, wanted: Format) -> npt.NDArray[np.uint8]:
+        return self._converters[wanted].pixels(frame)
 
     def _frames(self) -> Iterator[VideoFrame]:
         for packet in self._packets():
@@ -186,8 +195,15 @@ class PyAVSource:
 class _PyAVBackend:
     """Decodes everything that FFmpeg can, on any machine: the last resort and the reference."""
 
-    def supports(self, media: MediaInfo, requests: Sequence[FrameRequest]) -> bool:  # noqa: ARG002 - the port
-        return True
+    def refusal(
+        self,
+        path: Path,  # noqa: ARG002 - the port's signature, here and below
+        media: MediaInfo,  # noqa: ARG002
+        requests: Sequence[FrameRequest],  # noqa: ARG002
+        *,
+        asked: bool,  # noqa: ARG002
+    ) -> Refusal | None:
+        return None
 
     def open(
         self, path: Path, requests: Sequence[FrameRequest], media: MediaInfo, *, threads: int | None
