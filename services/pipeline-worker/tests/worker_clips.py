@@ -51,10 +51,12 @@ def write(
     rotation: int = 0,
     options: dict[str, str] | None = None,
     sound_seconds: float = 0.0,
+    colour_space: int = 2,
 ) -> Path:
     """Writes a clip; the container follows from the suffix of the path.
 
     ``times_ms`` gives each frame's time, for variable frame rates; else ``frames`` at ``fps``.
+    ``colour_space`` is FFmpeg's number of the colour matrix; 2 tells none.
     """
     times = list(times_ms) if times_ms is not None else list(range(frames))
     time_base = Fraction(1, 1000 if times_ms is not None else fps)
@@ -71,11 +73,14 @@ def write(
         if times_ms is not None:
             # The muxer takes the length from the last frame in order of decoding: wrong with uneven B-frames.
             stream.codec_context.max_b_frames = 0
+        stream.codec_context.colorspace = colour_space
         if rotation:
             stream.set_display_rotation(rotation)
         sound = container.add_stream("aac", rate=16000) if sound_seconds else None
         for index, time in enumerate(times):
             frame = av.VideoFrame.from_ndarray(picture(index), format="rgb24")
+            if colour_space != 2:
+                frame = frame.reformat(format=stream.pix_fmt, dst_colorspace=colour_space)
             frame.pts, frame.time_base = time, time_base
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

@@ -40,7 +40,7 @@ def probe(path: str | Path) -> MediaInfo:
     """
     with open_container(path) as container:
         stream = video_stream(container)
-        first = _first_picture(container, stream)
+        first = first_picture(container, stream)
         rotation = quarter_turns(first) * 90
         duration = promised_end(container, stream)
         packets = stream.frames
@@ -99,7 +99,7 @@ def stream_end(container: InputContainer, stream: VideoStream | AudioStream) -> 
     return (int(hours) * 3600 + int(minutes) * 60 + float(seconds)) or None
 
 
-def _first_picture(container: InputContainer, stream: VideoStream) -> VideoFrame:
+def first_picture(container: InputContainer, stream: VideoStream) -> VideoFrame:
     """Decodes until a picture comes; damaged packets before it are passed over."""
     failure: Exception | None = None
     for packet in container.demux(stream):

@@ -12,11 +12,12 @@ from typing import Any
 import av
 import numpy as np
 import numpy.typing as npt
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Interpolation, VideoReformatter
 
 from frameloom.worker.frames.base import DecoderGaveUpError
 from frameloom.worker.frames.dali.chunks import Chunk
 
+_FILTER = Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT
 CHECKED_PICTURES = 8
 TOLERANCE = 12.0
 """Mean difference of a picture, of 255. Other filters make up to 3, another matrix of colours up to 10."""
@@ -60,6 +61,8 @@ def _reference(
             if place >= first + count:
                 break
             if place >= first:
-                image = reformatter.reformat(frame, width=width, height=height, format=name)
+                image = reformatter.reformat(
+                    frame, width=width, height=height, format=name, interpolation=_FILTER
+                )
                 found.append(np.asarray(image.to_ndarray(), np.uint8))
     return found

@@ -1,4 +1,4 @@
-"""What decides whether DALI can read a file: facts from its container, and the rules."""
+"""What decides whether DALI can read a file: facts of its first picture, and the rules."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from frameloom.worker.frames.dali import nvdec
 from frameloom.worker.frames.dali.colour import Coefficients, coefficients
 from frameloom.worker.frames.dali.driver import Gpu
 from frameloom.worker.media.containers import open_container, video_stream
+from frameloom.worker.media.probe import first_picture
 
 _PLANAR = re.compile(r"yuvj?(?P<chroma>4\d\d)p(?P<bits>\d+)?(?:le|be)?$")
 _FULL_RANGE = 2
 """FFmpeg's number for samples that use all values, 0 to 255."""
-_PROGRESSIVE = {0, 1}
-"""FFmpeg's field orders: not told, and no fields at all."""
 _ON_CPU = frozenset({"vp8", "vp9", "mjpeg"})
 """What DALI's own FFmpeg decodes; it was built without the others."""
 _WITHOUT_PRESENTATION_TIMES = {"avi"}
@@ -32,7 +31,7 @@ class VideoFacts:
         codec: FFmpeg's name of the codec.
         pixel_format: FFmpeg's name, as ``yuv420p10le``.
         size: Width and height as stored.
-        field_order: FFmpeg's number.
+        interlaced: Its pictures are made of two fields each.
         full_range: Samples use all values; as told beside the pixel format.
         colours: Coefficients of the colour matrix; None for one that is not known here.
     """
@@ -41,27 +40,28 @@ class VideoFacts:
     codec: str
     pixel_format: str
     size: tuple[int, int]
-    field_order: int
+    interlaced: bool
     full_range: bool
     colours: Coefficients | None
 
     @classmethod
     def of(cls, path: Path) -> VideoFacts:
-        """Reads the head of a file; decodes nothing.
+        """Reads them from the first picture, for a container may tell other colours than the video.
 
         Raises:
-            TaskError: It can not be opened.
+            TaskError: The file can not be opened, or no picture of it be decoded.
         """
         with open_container(path) as container:
-            codec = video_stream(container).codec_context
+            stream = video_stream(container)
+            picture = first_picture(container, stream)
             return cls(
                 container=container.format.name,
-                codec=codec.codec.canonical_name,
-                pixel_format=codec.pix_fmt or "",
-                size=(codec.width, codec.height),
-                field_order=int(codec.field_order),
-                full_range=int(codec.color_range) == _FULL_RANGE,
-                colours=coefficients(int(codec.colorspace)),
+                codec=stream.codec_context.codec.canonical_name,
+                pixel_format=picture.format.name,
+                size=(picture.width, picture.height),
+                interlaced=picture.interlaced_frame,
+                full_range=int(picture.color_range) == _FULL_RANGE,
+                colours=coefficients(int(picture.colorspace)),
             )
 
 
@@ -82,7 +82,7 @@ def refusal(facts: VideoFacts, gpu: Gpu | None) -> str | None:
 def _anywhere(facts: VideoFacts) -> Iterator[str]:
     if facts.container in _WITHOUT_PRESENTATION_TIMES and facts.codec not in _ONLY_KEY_FRAMES:
         yield f"{facts.container} tells no times of presentation, by which DALI puts pictures in order"
-    if facts.field_order not in _PROGRESSIVE:
+    if facts.interlaced:
         yield "the video is interlaced"
     if facts.colours is None:
         yield "the colour matrix of the video is not known to the DALI graph"
