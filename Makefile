@@ -11,7 +11,7 @@ MEMBERS := -e libs/common -e libs/client -e 'libs/local[servers]' -e services/ga
 	-e services/pipeline-worker -e services/results
 PINS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml) requirements-dev.txt Makefile
 
-.PHONY: demo test lint env dev models clean help
+.PHONY: demo test lint env dev models dali clean help
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## / - /'
@@ -52,5 +52,14 @@ test: .venv/.made-dev .venv/.models  ## every check and every test
 	$(MAKE) lint
 	$(BIN)/python -m pytest $(PYTEST)
 
+.dali/.made: .venv/.made-dev
+	@echo "fetching NVIDIA's DALI, some 600 MB, into .dali (once)"
+	@$(BIN)/python -m pip install --quiet --target .dali 'nvidia-dali-cuda130>=2.4,<3'
+	@touch $@
+
+dali: .dali/.made  ## the tests of decoding by NVIDIA's DALI; without a GPU those of its software half
+	PYTHONPATH=.dali $(BIN)/python -m pytest services/pipeline-worker/tests/test_frames_contract.py \
+		services/pipeline-worker/tests/test_frames_choosing.py $(PYTEST)
+
 clean:  ## forget the environment and what was made
-	rm -rf .venv out .frameloom
+	rm -rf .venv .dali out .frameloom

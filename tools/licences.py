@@ -19,7 +19,11 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "licences.md"
 BEGIN = "<!-- python dependencies: written by tools/licences.py -->"
 END = "<!-- end of python dependencies -->"
-_READ_BY_HAND = {"opensmile": "audEERING: research and evaluation only"}
+_READ_BY_HAND = {
+    "nvidia-dali-cuda120": "Apache License 2.0",
+    "nvidia-dali-cuda130": "Apache License 2.0",
+    "opensmile": "audEERING: research and evaluation only",
+}
 """Of extras that are never installed where the table is made."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

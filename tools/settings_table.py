@@ -41,6 +41,7 @@ from frameloom.gateway.settings import (
 )
 from frameloom.results.settings import ResultsSettings
 from frameloom.scheduler.settings import SchedulerSettings
+from frameloom.worker.frames.settings import FrameSettings
 from frameloom.worker.settings import ModelSettings, RuntimeSettings, WorkerSettings
 
 ROOT = Path(__file__).parents[1]
@@ -65,6 +66,7 @@ CLASSES: tuple[type[BaseSettings], ...] = (
     UrlSettings,
     SchedulerSettings,
     WorkerSettings,
+    FrameSettings,
     ModelSettings,
     RuntimeSettings,
     ResultsSettings,

@@ -115,9 +115,7 @@ def test_sparse_sampling_leaves_stretches_out(tmp_path: Path) -> None:
 def test_a_video_cut_in_half_is_not_taken_for_a_whole_one(tmp_path: Path, sampling: Sampling) -> None:
     noise = np.random.default_rng(3).integers(0, 256, (8, 96, 128, 3), dtype=np.uint8)
     options = {"movflags": "faststart"}
-    clip = clips.write(
-        tmp_path / "a.mp4", lambda i: noise[i % 8], size=(128, 96), frames=75, options=options
-    )
+    clip = clips.write(tmp_path / "a.mp4", lambda i: noise[i % 8], size=(128, 96), frames=75, options=options)
     half = clips.truncate(clip, tmp_path / "half.mp4", 0.5)
     with pytest.raises(TaskError) as caught:
         cut(half, sampling)

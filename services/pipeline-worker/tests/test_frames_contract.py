@@ -1,11 +1,8 @@
 """The frame port's contract, on both decoders over the same clips.
 
-DALI is half a gigabyte, so it is an extra and CI does without: then its half is skipped. To run it::
-
-    pip install --target DIR nvidia-dali-cuda130
-    PYTHONPATH=DIR python -m pytest services/pipeline-worker/tests/test_frames_contract.py
-
-Without a GPU DALI reads VP8, VP9 and MJPEG only; with one the rest is tried as well.
+DALI is half a gigabyte, so it is an extra and CI does without: then its half is skipped. ``make dali``
+fetches it and runs these tests. Without a GPU DALI reads VP8, VP9 and MJPEG only; with one the rest is
+tried as well.
 """
 
 from __future__ import annotations
@@ -31,7 +28,7 @@ ON_GPU = [("a.mp4", "libx264"), ("a.ts", "libx264"), ("c.mp4", "libx265"), ("a.m
 CODECS = [("a.webm", "libvpx-vp9"), *ON_GPU] if gpu() else ON_CPU
 CLIPS = pytest.mark.parametrize(("name", "codec"), CODECS, ids=[f"{c}-{n[2:]}" for n, c in CODECS])
 NEAR = 3.0
-"""Mean difference of a picture between the decoders, of 255: other rounding (2), other filters at the edges."""
+"""Mean difference of a picture between the decoders, of 255: rounding, and filters at edges."""
 
 
 def read(path: Path, backend: str, sampling: Sampling = EVERY, **request: object) -> FrameBatch:
@@ -108,9 +105,7 @@ def test_rotated_video_comes_upright(tmp_path: Path, angle: int, backend: str) -
         picture[: SIZE[1] // 2, : SIZE[0] // 2] = 255
         return picture
 
-    clip = clips.write(
-        tmp_path / "a.mp4", corner, frames=5, rotation=angle, size=SIZE, codec="libvpx-vp9"
-    )
+    clip = clips.write(tmp_path / "a.mp4", corner, frames=5, rotation=angle, size=SIZE, codec="libvpx-vp9")
     for size in (None, (50, 40)):
         image = read(clip, backend, size=size).pixels[0].mean(axis=2)
         upright = SIZE if angle == 180 else SIZE[::-1]

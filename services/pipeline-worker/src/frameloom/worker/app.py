@@ -33,6 +33,7 @@ from frameloom.worker.claims import Claims
 from frameloom.worker.control import Control
 from frameloom.worker.errors import TaskError
 from frameloom.worker.execution import Execution
+from frameloom.worker.frames.settings import FrameSettings
 from frameloom.worker.gpus import GpuProbe
 from frameloom.worker.intake import Worker
 from frameloom.worker.media_cache import MediaCache
@@ -46,6 +47,8 @@ _LIBRARIES = (
     "onnxruntime",
     "onnxruntime-gpu",
     "av",
+    "nvidia-dali-cuda130",
+    "nvidia-dali-cuda120",
     "opencv-python-headless",
     "scenedetect-headless",
 )
@@ -58,6 +61,7 @@ async def main(shutdown: Shutdown) -> None:
     clock = SystemClock()
     settings, lease, kafka_settings = load(WorkerSettings), load(LeaseSettings), load(KafkaSettings)
     fleet_settings = load(FleetSettings)
+    load(FrameSettings)  # for the children, who read it where they open a video: a wrong value is told now
     kafka, control = Kafka(kafka_settings, Service.WORKER), Control()
     kafka.consume(Consumption("control", (kafka.topics.control,), control.handle, group=None, hints=True))
     slots = [Slot(settings.extra_pipelines, settings.child_start_seconds) for _ in range(settings.slots)]

@@ -1,0 +1,1 @@
+"""Decoding on a GPU, measured in one go: see README.md."""
