@@ -27,6 +27,7 @@ PLAIN = {"detect_emotions": False}
 FIELDS = [
     "id", "image_id", "category_id", "bbox", "area", "iscrowd", "score", "face_id", "timestamp",
     "frame_number", "backend", "landmarks", "emotion", "emotion_confidence", "emotion_scores",
+    "attributes",
 ]  # fmt: skip
 
 
@@ -192,6 +193,10 @@ def test_the_actress_is_sad_and_then_happy(fetched: Fetch) -> None:
         scores = row["emotion_scores"]
         assert sum(scores.values()) == pytest.approx(1, abs=0.001)
         assert row["emotion_confidence"] == scores[row["emotion"]] == max(scores.values())
+        shown = row["attributes"]["emotions"]
+        assert {word: entry["score"] for word, entry in shown.items()} == scores
+        assert sorted(entry["rank"] for entry in shown.values()) == list(range(1, 8))
+        assert shown[row["emotion"]]["rank"] == 1
 
 
 @pytest.mark.models
@@ -252,12 +257,15 @@ def test_exports(fetched: Fetch) -> None:
         emit=lambda rows, start, end: items.extend(rows),
         progress=lambda told: None,
     )
-    assert [spec.suffix for spec in summary.artefacts[-3:]] == [
+    assert [spec.suffix for spec in summary.artefacts] == [
+        "_face_detections.json",
         ".emotion.json",
         "_faces.csv",
         "_embeddings.json",
+        "_face_person_links.json",
     ]
-    columns = [name for name, _, _ in summary.artefacts[-2].options["columns"]]
+    assert summary.artefacts[-1].joins == "person_tracking"
+    columns = [name for name, _, _ in summary.artefacts[2].options["columns"]]
     assert "emotion_fear" in columns
     vectors = [item.row for item in items if item.list == "embeddings"]
     rows = [item.row for item in items if item.list == "annotations"]

@@ -175,6 +175,11 @@ class AnnotationChunk(Event):
         """The task."""
         return self.task_id
 
+    @property
+    def key(self) -> str:
+        """By job: of two pipelines, who handles the end of the second has handled that of the first."""
+        return self.job_id
+
 
 class Provenance(BaseModel):
     """Where a result comes from; it is written into every artefact."""
@@ -212,6 +217,11 @@ class AnnotationsFinished(Event):
     def subject(self) -> str:
         """The task."""
         return self.task_id
+
+    @property
+    def key(self) -> str:
+        """By job: of two pipelines, who handles the end of the second has handled that of the first."""
+        return self.job_id
 
 
 class DeadLetter(Event):

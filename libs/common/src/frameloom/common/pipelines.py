@@ -81,6 +81,10 @@ class ArtefactSpec(BaseModel):
     writer: str = "json"
     options: dict[str, Any] = Field(default_factory=dict)
     """What a writer wants to know: which field is the text, the speaker, the track; columns; the language."""
+    joins: str | None = None
+    """Another pipeline of the job whose rows it needs too. It is written when both have ended, as a file of
+    the one that ends last; not at all if the job does not have the other, or that one brings no result. The
+    writer gets the other's lists under its name and a slash: ``person_tracking/annotations``."""
 
 
 class MediaInfo(BaseModel):

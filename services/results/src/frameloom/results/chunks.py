@@ -51,6 +51,10 @@ class ChunkStore:
             )
         return wanted
 
+    async def present(self, job_id: str, task_id: str, epoch: int) -> list[str]:
+        """The keys of the chunks of an epoch that is over: all that there are, in order."""
+        return await self._objects.keys(layout.chunks_of_epoch(job_id, task_id, epoch))
+
     async def rows(self, keys: list[str], name: str) -> AsyncIterator[list[bytes]]:
         """The rows of one list, chunk by chunk, each row as compact JSON.
 

@@ -7,12 +7,11 @@ from functools import partial
 from pathlib import Path
 
 import structlog
-from pydantic import BaseModel
 
 from frameloom.common.cas import transact
 from frameloom.common.clock import Clock
 from frameloom.common.documents import Artefact, Failure, FailureCategory, TaskDocument, TaskResult
-from frameloom.common.errors import NotFoundError
+from frameloom.common.errors import NotFoundError, ObjectNotFoundError
 from frameloom.common.events import AnnotationsFinished, Provenance, TaskChanged
 from frameloom.common.machines.task import TaskMachine
 from frameloom.common.machines.transition import Refused
@@ -23,19 +22,11 @@ from frameloom.common.ports.stores import TaskStore
 from frameloom.results import layout
 from frameloom.results.assembly import assemble
 from frameloom.results.chunks import ChunkStore, MissingChunksError
+from frameloom.results.formats.base import Rows
+from frameloom.results.joining import Due, Side, joined_rows, plan, side_of, with_partner
+from frameloom.results.manifest import Manifest
 
 log = structlog.get_logger(__name__)
-
-
-class Manifest(BaseModel):
-    """Lists the files of a result with sizes and digests: whoever has it can check that all is there."""
-
-    job_id: str
-    task_id: str
-    pipeline: str
-    epoch: int
-    artefacts: tuple[Artefact, ...]
-    provenance: Provenance
 
 
 class Finisher:
@@ -83,7 +74,12 @@ class Finisher:
 
     async def _assemble(self, task: TaskDocument, event: AnnotationsFinished) -> TaskResult:
         keys = await self._chunks.keys(task.job_id, task.id, event.epoch, event.chunks)
-        artefacts = tuple([await self._store(task, event, spec, keys) for spec in event.artefacts])
+        own = Side(task.pipeline, keys, event.provenance)
+        todo = plan(task, event.artefacts, await self._tasks.of_job(task.job_id))
+        rows = partial(self._chunks.rows, keys)
+        made = [await self._store(task, event.epoch, spec, event.provenance, rows) for spec in todo.alone]
+        joined = [await self._join(task, event.epoch, own, due) for due in todo.due]
+        artefacts = (*made, *(artefact for artefact in joined if artefact is not None))
         manifest_key = layout.manifest(task.job_id, task.pipeline, event.epoch)
         manifest = Manifest(
             job_id=task.job_id,
@@ -100,15 +96,31 @@ class Finisher:
             artefacts=artefacts,
             annotation_count=sum(item.annotation_count for item in artefacts),
             media_seconds=event.media_seconds,
+            waiting=todo.waiting,
         )
 
+    async def _join(self, task: TaskDocument, epoch: int, own: Side, due: Due) -> Artefact | None:
+        """A file of two pipelines' rows. None, with a log entry: theirs do not allow it.
+
+        The task's own result is whole without it, so nothing that is wrong with it may take that down.
+        """
+        try:
+            other = await side_of(due.partner, self._objects, self._chunks)
+            owner, partner = (own, other) if due.ours else (other, own)
+            spec, rows = with_partner(due.spec, partner), joined_rows(self._chunks, owner, partner)
+            return await self._store(task, epoch, spec, owner.provenance, rows)
+        except (MissingChunksError, ObjectNotFoundError, LookupError, TypeError, ValueError) as error:
+            facts = {"task_id": task.id, "with_task": due.partner.id, "suffix": due.spec.suffix}
+            log.warning("joined file left out", **facts, reason=f"{type(error).__name__}: {error}")
+            return None
+
     async def _store(
-        self, task: TaskDocument, event: AnnotationsFinished, spec: ArtefactSpec, keys: list[str]
+        self, task: TaskDocument, epoch: int, spec: ArtefactSpec, provenance: Provenance, rows: Rows
     ) -> Artefact:
         filename = f"{task.media.stem}{spec.suffix}"
-        key = f"{layout.results_of_epoch(task.job_id, task.pipeline, event.epoch)}artefact{spec.suffix}"
+        key = f"{layout.results_of_epoch(task.job_id, task.pipeline, epoch)}artefact{spec.suffix}"
         with tempfile.NamedTemporaryFile(dir=self._scratch_dir, prefix="frameloom-") as file:
-            done = await assemble(spec, event.provenance, partial(self._chunks.rows, keys), file)
+            done = await assemble(spec, provenance, rows, file)
             file.flush()
             await self._objects.put_file(key, Path(file.name), spec.media_type)
         return Artefact(
@@ -134,9 +146,9 @@ class Finisher:
 
     async def _left_behind(self, task: TaskDocument | None, event: AnnotationsFinished) -> None:
         """Another epoch, a cancel or a repeated delivery was first: only what is not visible goes."""
-        await self._chunks.delete(layout.chunks_of_epoch(event.job_id, event.task_id, event.epoch))
         if task is not None and task.result is not None and task.result.epoch == event.epoch:
-            return
+            return  # its chunks too stay until the job is over: another pipeline's result may need them
+        await self._chunks.delete(layout.chunks_of_epoch(event.job_id, event.task_id, event.epoch))
         pipeline = event.provenance.pipeline if task is None else task.pipeline
         prefix = layout.results_of_epoch(event.job_id, pipeline, event.epoch)
         await self._objects.delete(await self._objects.keys(prefix))

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from frameloom.common.documents.base import Document, Part
-from frameloom.common.pipelines import Progress
+from frameloom.common.pipelines import ArtefactSpec, Progress
 
 
 class TaskState(StrEnum):
@@ -112,6 +112,8 @@ class TaskResult(Part):
     annotation_count: int
     media_seconds: float | None = None
     """Length of the media, as the decoder found it."""
+    waiting: tuple[ArtefactSpec, ...] = ()
+    """Files that need another pipeline's rows too, which were not there yet: they come with its result."""
 
 
 class TaskEvent(Part):

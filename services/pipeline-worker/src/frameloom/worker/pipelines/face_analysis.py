@@ -113,7 +113,10 @@ class FaceAnalysis(FramePipeline):
             yield from self._frame(pixels, float(timestamp), int(number))
 
     def artefacts(self) -> tuple[ArtefactSpec, ...]:
-        """The COCO file, and those of ``exports``. ``contents`` says which kinds of fields the rows have."""
+        """The COCO file, those of ``exports``, and the faces with their persons.
+
+        ``contents`` says which kinds of fields the rows have.
+        """
         info: Row = {
             "description": "Frameloom COCO export: faces",
             "version": VERSION,
@@ -127,7 +130,9 @@ class FaceAnalysis(FramePipeline):
             "notes": self._notes(),
         }
         words = EMOTIONS if self._expressions is not None else ()
-        return files.main_file(info), *files.exports(self.config.exports, words, 1.0 / self.config.pps)
+        more = files.exports(self.config.exports, words, 1.0 / self.config.pps)
+        links = (files.links_file(info, self.config.person_identity),) if self.config.links else ()
+        return files.main_file(info), *more, *links
 
     def models_used(self) -> dict[str, str]:
         """With the networks for emotions and points where they were asked."""
@@ -186,7 +191,7 @@ class FaceAnalysis(FramePipeline):
         if self._expressions is not None:
             scores = self._expressions.read(pixels, boxes)
             for row, identity, now in zip(rows, identities, scores, strict=True):
-                row.update(_mood(self._moods.add(identity, now, timestamp)))
+                row.update(_mood(now, self._moods.add(identity, now, timestamp)))
         if self._points is not None:
             for row, points in zip(rows, self._points.find(pixels, boxes), strict=True):
                 row["landmarks_68"] = self._in_video(points)
@@ -226,13 +231,26 @@ class FaceAnalysis(FramePipeline):
         return left, top, max(0.0, right - left), max(0.0, bottom - top)
 
 
-def _mood(scores: npt.NDArray[np.float64]) -> Row:
+def _mood(now: npt.NDArray[np.float32], scores: npt.NDArray[np.float64]) -> Row:
+    """The emotion in the fields of VideoAnnotator's file, and where its viewer looks for it."""
     likeliest = int(scores.argmax())
+    ranks = {int(place): rank for rank, place in enumerate((-scores).argsort(kind="stable"), start=1)}
     return {
         "emotion": EMOTIONS[likeliest],
         "emotion_confidence": round(float(scores[likeliest]), 4),
         "emotion_scores": {
             word: round(float(score), 4) for word, score in zip(EMOTIONS, scores, strict=True)
+        },
+        "attributes": {
+            "emotions": {
+                word: {
+                    "score": round(float(scores[place]), 4),
+                    "rank": ranks[place],
+                    "raw_score": round(float(now[place]), 4),
+                }
+                for place, word in enumerate(EMOTIONS)
+            },
+            "model_info": {"model_size": "face-api", "embedding_dim": 128},
         },
     }
 

@@ -10,6 +10,7 @@ from frameloom.results.formats import (
     cvat,
     elan,
     emotion,
+    face_links,
     json_document,
     mot,
     parquet,
@@ -35,6 +36,7 @@ WRITERS: Mapping[str, Writer] = {
     "cvat": cvat.write,
     "elan": elan.write,
     "emotion": emotion.write,
+    "face_links": face_links.write,
 }
 """By the name that an :class:`~frameloom.common.pipelines.ArtefactSpec` gives."""
 

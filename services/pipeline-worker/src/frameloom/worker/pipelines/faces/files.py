@@ -7,6 +7,7 @@ from typing import Any
 
 from frameloom.common.pipelines import ArtefactSpec, Row
 from frameloom.worker.pipelines import coco
+from frameloom.worker.pipelines.faces.config import PersonIdentityConfig
 
 CATEGORY: dict[str, Any] = {"id": 100, "name": "face", "supercategory": "person"}
 EMBEDDINGS = "embeddings"
@@ -30,6 +31,24 @@ _MOOD: list[list[str]] = [
 def main_file(info: Row) -> ArtefactSpec:
     """The COCO file that viewers read."""
     return coco.artefact("_face_detections.json", info, [CATEGORY])
+
+
+def links_file(info: Row, identity: PersonIdentityConfig) -> ArtefactSpec:
+    """The same faces with the persons that they belong to: written when both pipelines have ended."""
+    return ArtefactSpec(
+        suffix="_face_person_links.json",
+        writer="face_links",
+        joins="person_tracking",
+        head={
+            "info": {**info, "description": "Frameloom COCO export: faces and their persons"},
+            "licenses": [],
+        },
+        tail={"categories": [CATEGORY]},
+        options={
+            "least_overlap": identity.iou_threshold,
+            "require_person_id": identity.require_person_id,
+        },
+    )
 
 
 def exports(names: Sequence[str], emotions: Sequence[str], step_seconds: float) -> tuple[ArtefactSpec, ...]:
