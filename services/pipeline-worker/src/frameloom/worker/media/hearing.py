@@ -8,15 +8,17 @@ import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.stream import Disposition
 
 from frameloom.common.documents.task import FailureCategory
 from frameloom.common.pipelines import MediaInfo
 from frameloom.worker.errors import TaskError
 from frameloom.worker.media.containers import open_container, start_seconds
+from frameloom.worker.media.headers import counts_its_frames, wav_data_bytes
 from frameloom.worker.media.probe import stream_end
 
-_TRUE_TO_THEIR_INDEX = ("mov", "matroska")
-"""Containers whose length of a stream is a fact. Others estimate it from the bit rate."""
+_TRUE_TO_THEIR_INDEX = ("mov", "matroska", "flac")
+"""Containers whose length of a stream is a fact. Others estimate it from the bit rate, or from their size."""
 
 
 def sound_stream(container: InputContainer) -> AudioStream:
@@ -35,11 +37,15 @@ def sound_stream(container: InputContainer) -> AudioStream:
     return stream
 
 
-def promised_sound_end(container: InputContainer, stream: AudioStream) -> float | None:
-    """Where the sound ends by what the container says, in seconds; None where that is an estimate."""
-    if not container.format.name.startswith(_TRUE_TO_THEIR_INDEX):
-        return None
-    return stream_end(container, stream)
+def promised_sound_end(path: Path, container: InputContainer, stream: AudioStream) -> float | None:
+    """Where the sound ends by what the file says, in seconds; None where that is an estimate."""
+    name = container.format.name
+    if name == "wav":
+        size, rate = wav_data_bytes(path), stream.codec_context.bit_rate
+        return size * 8 / rate if size and rate else None
+    if name.startswith(_TRUE_TO_THEIR_INDEX) or (name == "mp3" and counts_its_frames(path)):
+        return stream_end(container, stream)
+    return None
 
 
 def probe_sound(path: str | Path) -> MediaInfo:
@@ -66,7 +72,7 @@ def probe_sound(path: str | Path) -> MediaInfo:
             codec=stream.codec_context.name,
             duration_seconds=end if end is not None else _scanned_end(path),
             has_audio=True,
-            has_video=bool(container.streams.video),
+            has_video=any(not s.disposition & Disposition.attached_pic for s in container.streams.video),
         )
 
 

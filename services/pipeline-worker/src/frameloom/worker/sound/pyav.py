@@ -27,6 +27,9 @@ _TOLERANCE_SECONDS = 0.05
 """Time stamps jitter by a packet; what is below is no gap."""
 _MOST_SILENCE_SECONDS = 4 * 3600.0
 """A gap above this is a broken time stamp, not a pause."""
+_RESTART_SECONDS = 1.0
+"""Time stamps that go back further begin anew, as in files that were put one behind the other."""
+_FULL_SCALE = 1 / 2**31
 _SLACK_SECONDS = 1.0
 
 
@@ -34,6 +37,7 @@ class PyAVSound:
     """See :class:`~frameloom.worker.sound.base.SoundSource`."""
 
     def __init__(self, path: Path, request: SoundRequest) -> None:
+        self._path = path
         self._request = request
         self._container = open_container(path)
         try:
@@ -42,7 +46,7 @@ class PyAVSound:
             self._container.close()
             raise
         self._start = start_seconds(self._container)
-        self._resampler = AudioResampler(format="flt", layout="mono", rate=request.rate_hz)
+        self._resampler = self._fresh_resampler()
         self._samples = 0
         self._damaged = 0
 
@@ -79,18 +83,32 @@ class PyAVSound:
 
     def _pieces(self) -> Iterator[npt.NDArray[np.float32]]:
         """Samples in order, silence where the file has a gap, nothing twice where it repeats itself."""
+        for resampled in self._resampled():
+            samples = resampled.to_ndarray().reshape(-1).astype(np.float32) * np.float32(_FULL_SCALE)
+            gap = self._gap(resampled)
+            if gap > 0:
+                self._samples += gap
+                yield from self._silence(gap)
+            elif gap < 0:
+                samples = samples[-gap:]
+            if len(samples):
+                self._samples += len(samples)
+                yield samples
+
+    def _fresh_resampler(self) -> AudioResampler:
+        """Whole numbers, because only for those FFmpeg mixes channels so that none can add up to over 1."""
+        return AudioResampler(format="s32", layout="mono", rate=self._request.rate_hz)
+
+    def _resampled(self) -> Iterator[AudioFrame]:
+        """The frames at our rate; from where their own rate or channels change, by another resampler."""
+        form = None
         for frame in self._frames():
-            for resampled in self._resampler.resample(frame):
-                samples = resampled.to_ndarray().reshape(-1).astype(np.float32, copy=False)
-                gap = self._gap(resampled)
-                if gap > 0:
-                    self._samples += gap
-                    yield from self._silence(gap)
-                elif gap < 0:
-                    samples = samples[-gap:]
-                if len(samples):
-                    self._samples += len(samples)
-                    yield samples
+            if form not in {None, _form(frame)}:
+                yield from self._resampler.resample(None)
+                self._resampler = self._fresh_resampler()
+            form = _form(frame)
+            yield from self._resampler.resample(frame)
+        yield from self._resampler.resample(None)
 
     def _silence(self, samples: int) -> Iterator[npt.NDArray[np.float32]]:
         """A pause in pieces of a block, so that memory does not grow with its length."""
@@ -98,7 +116,7 @@ class PyAVSound:
         for begin in range(0, samples, piece):
             yield np.zeros(min(piece, samples - begin), np.float32)
 
-    def _frames(self) -> Iterator[AudioFrame | None]:
+    def _frames(self) -> Iterator[AudioFrame]:
         try:
             for packet in self._container.demux(self._stream):
                 try:
@@ -108,7 +126,6 @@ class PyAVSound:
         except av.FFmpegError as error:
             self._damaged += 1
             logger.info("media_demux_stopped", error=str(error), samples=self._samples)
-        yield None  # what the resampler still holds
 
     def _gap(self, frame: AudioFrame) -> int:
         """Samples between what was given and where this frame belongs; below zero: how many are repeated."""
@@ -117,16 +134,17 @@ class PyAVSound:
         time = float(frame.pts * frame.time_base) - self._start
         gap = round(time * self._request.rate_hz) - self._samples
         seconds = gap / self._request.rate_hz
-        if abs(seconds) <= _TOLERANCE_SECONDS or seconds > _MOST_SILENCE_SECONDS:
+        if seconds > _MOST_SILENCE_SECONDS or seconds < -_RESTART_SECONDS:
+            self._start += seconds  # from here on this is the clock
             return 0
-        return gap
+        return gap if abs(seconds) > _TOLERANCE_SECONDS else 0
 
     def _check_complete(self) -> None:
         if not self._samples:
             raise TaskError(
                 FailureCategory.DECODE_ERROR, "No sound of the file can be decoded: it is damaged or cut off."
             )
-        promised = promised_sound_end(self._container, self._stream)
+        promised = promised_sound_end(self._path, self._container, self._stream)
         reached = self._samples / self._request.rate_hz
         if promised is not None and promised - reached > max(_SLACK_SECONDS, promised * 0.01):
             raise TaskError(
@@ -136,3 +154,7 @@ class PyAVSound:
             )
         if self._damaged:
             logger.warning("media_damaged_packets_skipped", count=self._damaged)
+
+
+def _form(frame: AudioFrame) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate
