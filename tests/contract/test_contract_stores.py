@@ -209,6 +209,17 @@ async def test_a_dispatched_task_is_unclaimed_until_it_is_claimed(stores: Stores
     await transact(stores.tasks, fresh.id, partial(MACHINE.claim, attempt=1, worker="w", now=CLOCK.now()))
     assert await stores.tasks.unclaimed("p") == []
     assert await stores.tasks.running_by_owner() == {"w": 1}
+
+
+async def test_tasks_that_share_a_slot_take_one(stores: Stores) -> None:
+    leader, beside, apart = task(), task(), task()
+    await stores.tasks.insert_missing([leader, beside, apart])
+    claim = partial(MACHINE.claim, attempt=1, worker="w", now=CLOCK.now())
+    await transact(stores.tasks, leader.id, claim)
+    joined = await transact(stores.tasks, beside.id, partial(claim, led_by=leader.id))
+    assert joined.led_by == leader.id
+    await transact(stores.tasks, apart.id, partial(claim, worker="v"))
+    assert await stores.tasks.running_by_owner() == {"w": 1, "v": 1}
     assert await stores.tasks.running_by_tenant("p") == {"a": 1}
 
 

@@ -16,7 +16,7 @@ from frameloom.common.documents import (
     TaskState,
 )
 from frameloom.common.machines.retry import DEFAULT_RULES, RetryPolicy, Rule
-from frameloom.common.machines.task import LEGAL, Reason, TaskMachine
+from frameloom.common.machines.task import LEGAL, Reason, TaskMachine, shares_decode
 from frameloom.common.machines.transition import Change, Guard, Refused
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -206,3 +206,32 @@ def test_a_pipeline_may_have_a_rule_of_its_own() -> None:
     policy = RetryPolicy(overrides={"slow": {FailureCategory.WORKER_LOST: Rule(attempts=1)}})
     assert policy.delay_seconds("slow", FailureCategory.WORKER_LOST, 1) is None
     assert policy.delay_seconds("other", FailureCategory.WORKER_LOST, 1) is not None
+
+
+def test_fresh_tasks_of_a_job_share_a_decode(machine: TaskMachine, queued: TaskDocument) -> None:
+    other = queued.model_copy(update={"id": "t2", "pipeline": "b"})
+    assert shares_decode(queued, other, {"b"})
+    assert not shares_decode(queued, queued, {queued.pipeline}), "it is no sibling of its own"
+    assert not shares_decode(queued, other, {"c"}), "this worker can not run it"
+    apart = other.media.model_copy(update={"key": "media/other"})
+    for change in (
+        {"state": TaskState.RUNNING},
+        {"cancel_requested": True},
+        {"attempt": 2},
+        {"next_eligible_at": NOW},
+        {"media": apart},
+    ):
+        assert not shares_decode(queued, other.model_copy(update=change), {"b"}), change
+    assert not shares_decode(queued.model_copy(update={"attempt": 2}), other, {"b"}), "it goes alone now"
+
+
+def test_whose_slot_a_task_shares_is_forgotten_at_its_end(machine: TaskMachine, queued: TaskDocument) -> None:
+    running = machine.claim(queued, attempt=1, worker="w", now=NOW, led_by="leader").after
+    assert running.led_by == "leader"
+    for change in (
+        machine.release(running, epoch=1, now=NOW),
+        machine.cancel(running, epoch=1, now=NOW),
+        machine.fail(running, LOST, epoch=1, now=NOW),
+        machine.expire(running, NOW),
+    ):
+        assert change.after.led_by is None

@@ -60,6 +60,12 @@ class Odd(FramePipeline):
         file.write_text(str(os.getpid()))
         threading.Event().wait()
 
+    def _wait(self, file: Path) -> None:
+        """Says that it is here, and waits until the file is there."""
+        file.with_suffix(".waits").touch()
+        while not file.exists():  # files tell nobody
+            threading.Event().wait(0.01)
+
     def _family(self, file: Path) -> None:
         """Starts a process that keeps every descriptor of ours, then dies."""
         other = subprocess.Popen(["sleep", "600"], close_fds=False)

@@ -25,7 +25,10 @@ from frameloom.worker.child.protocol import (
     Describe,
     Description,
     Done,
+    Drop,
+    Dropped,
     Failed,
+    Member,
     Progressed,
     Run,
     Warm,
@@ -63,7 +66,11 @@ async def child() -> AsyncIterator[ChildProcess]:
 
 
 def run(video: Path, act: str, file: Path | str = "") -> Run:
-    return Run(pipeline="odd", config={"act": act, "file": str(file)}, path=str(video), stem="clip")
+    return Run(members=(member("t", act, file),), path=str(video), stem="clip")
+
+
+def member(name: str, act: str, file: Path | str = "") -> Member:
+    return Member(id=name, pipeline="odd", config={"act": act, "file": str(file)})
 
 
 async def told(child: ChildProcess, request: Run) -> list[Any]:
@@ -81,7 +88,7 @@ async def gone(pid: int) -> None:
 
 
 def test_messages_go_there_and_back_with_any_text() -> None:
-    failed = Failed(category=FailureCategory.SYSTEM, message='ä😀"\n\u2028')
+    failed = Failed(member="t", category=FailureCategory.SYSTEM, message='ä😀"\n\u2028')
     packed = pack(failed)
     (size,) = LENGTH.unpack(packed[: LENGTH.size])
     assert size == len(packed) - LENGTH.size
@@ -112,14 +119,43 @@ async def test_one_child_runs_task_after_task_and_survives_their_failures(
     assert (await told(child, run(video, "memory")))[-1].category is FailureCategory.MEMORY_PRESSURE
     missing = run(video, "rows").model_copy(update={"path": str(tmp_path / "nothing.mp4")})
     assert (await told(child, missing))[-1].category is FailureCategory.INPUT_MISSING
-    wrong = run(video, "rows").model_copy(update={"config": {"act": 7}})
+    faulty = Member(id="t", pipeline="odd", config={"act": 7})
+    wrong = run(video, "rows").model_copy(update={"members": (faulty,)})
     assert (await told(child, wrong))[-1].category is FailureCategory.VALIDATION
-    unknown = run(video, "rows").model_copy(update={"pipeline": "nobody"})
+    nobody = Member(id="t", pipeline="nobody", config={})
+    unknown = run(video, "rows").model_copy(update={"members": (nobody,)})
     assert isinstance((await told(child, unknown))[-1], Failed)
 
     again = await told(child, run(video, "rows"))
     assert isinstance(again[-1], Done)
     assert not any(isinstance(r, Warm) for r in again), "what it keeps is no news"
+
+
+async def test_members_of_a_run_share_it_and_end_each_in_its_way(
+    child: ChildProcess, video: Path, tmp_path: Path
+) -> None:
+    members = (member("well", "rows"), member("ill", "raise"), member("left", "wait", tmp_path / "gate"))
+    ends: dict[str, Any] = {}
+    rows: dict[str, list[int]] = {"well": [], "ill": [], "left": []}
+    async with asyncio.timeout(WAIT):
+        await child.send(Run(members=members, path=str(video), stem="clip"))
+        # The third holds the run up at its first frame until the gate opens, so the drop comes in the middle.
+        await until((tmp_path / "gate.waits").exists)
+        await child.send(Drop(member="left"))
+        (tmp_path / "gate").touch()
+        while len(ends) < len(members):
+            reply = await child.receive()
+            if isinstance(reply, Chunk):
+                rows[reply.member] += [item.row["frame"] for item in reply.items]
+            elif isinstance(reply, Done | Failed | Dropped):
+                ends[reply.member] = reply
+    assert isinstance(ends["well"], Done)
+    assert isinstance(ends["ill"], Failed)
+    assert isinstance(ends["left"], Dropped)
+    assert rows["well"] == list(range(8))
+    assert rows["ill"] == []
+    again = await told(child, Run(members=(member("left", "rows"),), path=str(video), stem="clip"))
+    assert isinstance(again[-1], Done), "a drop of an earlier run says nothing of this one"
 
 
 async def test_a_crash_is_told_and_takes_what_the_child_started_along(
@@ -167,14 +203,15 @@ async def test_a_kill_ends_a_child_in_the_middle_of_its_work(
 PARENT = """
 import asyncio, sys
 from frameloom.worker.child.process import ChildProcess
-from frameloom.worker.child.protocol import Describe, Run
+from frameloom.worker.child.protocol import Describe, Member, Run
 
 async def main():
     child = await ChildProcess.start()
     await child.send(Describe(extra_pipelines=("child_pipelines:Odd",)))
     await child.receive()
     config = {"act": "hang", "file": sys.argv[2]}
-    await child.send(Run(pipeline="odd", config=config, path=sys.argv[1], stem="x"))
+    member = Member(id="t", pipeline="odd", config=config)
+    await child.send(Run(members=(member,), path=sys.argv[1], stem="x"))
     await asyncio.Event().wait()
 
 asyncio.run(main())

@@ -56,20 +56,20 @@ def fed(calls: list[tuple[list[tuple[str, Any]], float]], chunker: Chunker) -> t
 
 @given(CALLS)
 def test_every_row_comes_out_once_and_in_order(calls: list[Any]) -> None:
-    items, chunks = fed(calls, Chunker(limit_bytes=LIMIT))
+    items, chunks = fed(calls, Chunker("t", limit_bytes=LIMIT))
     assert [item for chunk in chunks for item in chunk.items] == items
     assert all(chunk.items for chunk in chunks)
 
 
 @given(CALLS)
 def test_no_chunk_is_larger_on_the_wire_than_its_limit(calls: list[Any]) -> None:
-    _, chunks = fed(calls, Chunker(limit_bytes=LIMIT, limit_seconds=1e9))
+    _, chunks = fed(calls, Chunker("t", limit_bytes=LIMIT, limit_seconds=1e9))
     assert all(event_bytes(chunk) <= LIMIT for chunk in chunks)
 
 
 @given(CALLS)
 def test_chunks_tell_media_times_that_do_not_run_back(calls: list[Any]) -> None:
-    _, chunks = fed(calls, Chunker(limit_bytes=LIMIT))
+    _, chunks = fed(calls, Chunker("t", limit_bytes=LIMIT))
     for chunk in chunks:
         assert chunk.start_seconds < chunk.end_seconds
     for before, after in pairwise(chunks):
@@ -82,7 +82,7 @@ def item(text: str = "x") -> Item:
 
 
 def test_small_rows_wait_for_company_but_not_for_long() -> None:
-    chunker = Chunker(limit_seconds=2.0)
+    chunker = Chunker("t", limit_seconds=2.0)
     assert chunker.add([item("a")], 0, 1, now=10.0) == []
     assert chunker.add([item("b")], 1, 2, now=11.9) == []
     (chunk,) = chunker.add([item("c")], 2, 3, now=12.0)
@@ -92,7 +92,7 @@ def test_small_rows_wait_for_company_but_not_for_long() -> None:
 
 
 def test_nothing_left_means_no_chunk() -> None:
-    chunker = Chunker()
+    chunker = Chunker("t")
     assert chunker.rest() == []
     chunker.add([item()], 0, 1, 0)
     assert len(chunker.rest()) == 1
@@ -101,12 +101,12 @@ def test_nothing_left_means_no_chunk() -> None:
 
 def test_a_row_that_fits_no_message_is_refused_with_a_sentence() -> None:
     with pytest.raises(TaskError, match="512 KiB is the most") as caught:
-        Chunker().add([item("x" * CHUNK_BYTES)], 0, 1, 0)
+        Chunker("t").add([item("x" * CHUNK_BYTES)], 0, 1, 0)
     assert caught.value.category is FailureCategory.WORKER_PROTOCOL
 
 
 def test_text_outside_ascii_holds_the_bound_too() -> None:
-    chunker = Chunker(limit_seconds=1e9)
+    chunker = Chunker("t", limit_seconds=1e9)
     chunks = chunker.add([item("😀ä" * 1000) for _ in range(200)], 0, 1, 0) + chunker.rest()
     assert len(chunks) > 1
     assert all(event_bytes(chunk) <= CHUNK_BYTES for chunk in chunks)

@@ -33,7 +33,7 @@ async def cancel_requested(world: World, task: TaskDocument) -> TaskCancelReques
 async def at_work(world: World, task: TaskDocument) -> tuple[asyncio.Task[None], ScriptedSlot]:
     """The task running in a child that does not end by itself."""
     slot = ScriptedSlot([chunk(1), asyncio.Event(), DONE])
-    running = asyncio.create_task(world.execution.run(task, slot))  # type: ignore[arg-type]
+    running = asyncio.create_task(world.execution.run([task], slot))  # type: ignore[arg-type]
     await until(lambda: bool(world.chunks(task.id)))
     return running, slot
 
@@ -81,7 +81,7 @@ async def test_a_hint_that_comes_before_the_work_begins_is_not_lost(world: World
     task = await world.claimed()
     await world.control.handle(await cancel_requested(world, task))
     slot = ScriptedSlot([asyncio.Event()])
-    await ended(asyncio.create_task(world.execution.run(task, slot)))  # type: ignore[arg-type]
+    await ended(asyncio.create_task(world.execution.run([task], slot)))  # type: ignore[arg-type]
     assert world.task().state is TaskState.CANCELLED
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worker_world import DONE, ScriptedChild, ScriptedSlot, World, chunk, progressed, until
+from worker_world import DONE, ScriptedChild, ScriptedSlot, World, chunk, failed, progressed, until
 
 from frameloom.common.adapters.kafka import Record
 from frameloom.common.adapters.kafka.consuming import ConsumerStoppedError
@@ -17,7 +17,6 @@ from frameloom.common.errors import BrokerUnavailableError, FrameloomError
 from frameloom.common.events import AnnotationChunk, AnnotationsFinished, DeadLetter, Encoded, Event
 from frameloom.worker import intake as intake_module
 from frameloom.worker.child.process import ChildDiedError
-from frameloom.worker.child.protocol import Failed
 from frameloom.worker.errors import TaskError
 from frameloom.worker.intake import Worker
 from frameloom.worker.workbook import WorkBook
@@ -54,7 +53,7 @@ def refusing(kind: type[Event]) -> Callable[[Event], Any]:
 async def test_chunks_then_the_hand_over(world: World) -> None:
     task = await world.claimed()
     slot = ScriptedSlot([chunk(1, 2), progressed(0.5), chunk(3), DONE])
-    await world.execution.run(task, slot)  # type: ignore[arg-type]
+    await world.execution.run([task], slot)  # type: ignore[arg-type]
     assert [c.seq for c in world.chunks()] == [0, 1]
     assert [i.row["n"] for c in world.chunks() for i in c.items] == [1, 2, 3]
     (end,) = world.ends()
@@ -67,13 +66,14 @@ async def test_chunks_then_the_hand_over(world: World) -> None:
     assert world.task().state is TaskState.FINALIZING
     assert slot.resets == 0, "the child stays warm"
     (run,) = slot.children[0].runs
-    assert (run.pipeline, run.stem) == ("a", "t")
+    assert [member.pipeline for member in run.members] == ["a"]
+    assert run.stem == "t"
 
 
 async def test_what_a_pipeline_tells_of_its_failure_reaches_the_document(world: World) -> None:
     task = await world.claimed()
-    slot = ScriptedSlot([chunk(1), Failed(category=FailureCategory.DECODE_ERROR, message="No picture.")])
-    await world.execution.run(task, slot)  # type: ignore[arg-type]
+    slot = ScriptedSlot([chunk(1), failed(FailureCategory.DECODE_ERROR, "No picture.")])
+    await world.execution.run([task], slot)  # type: ignore[arg-type]
     assert (world.task().state, world.task().failure.message) == (TaskState.FAILED, "No picture.")  # type: ignore[union-attr]
     assert slot.resets == 0
     assert world.ends() == []
@@ -82,7 +82,7 @@ async def test_what_a_pipeline_tells_of_its_failure_reaches_the_document(world: 
 async def test_a_dead_child_costs_one_attempt(world: World) -> None:
     task = await world.claimed()
     slot = ScriptedSlot([ChildDiedError(-11)])
-    await world.execution.run(task, slot)  # type: ignore[arg-type]
+    await world.execution.run([task], slot)  # type: ignore[arg-type]
     assert (world.task().state, world.task().attempt) == (TaskState.QUEUED, 2)
     failure = world.task().attempts[0].failure
     assert failure is not None
@@ -93,7 +93,7 @@ async def test_a_child_that_can_not_start_costs_one_attempt(world: World) -> Non
     task = await world.claimed()
     slot = ScriptedSlot()
     slot.failure = TaskError("worker_crash", "could not be started")
-    await world.execution.run(task, slot)  # type: ignore[arg-type]
+    await world.execution.run([task], slot)  # type: ignore[arg-type]
     assert (world.task().state, world.task().attempt) == (TaskState.QUEUED, 2)
 
 
@@ -102,18 +102,18 @@ async def test_a_chunk_that_can_not_be_sent_does_not_leave_its_rows_to_the_next_
     slot = ScriptedSlot([chunk(1), chunk(2), DONE], [chunk(7), DONE])
     first = await world.claimed("first")
     world.publisher.hook = refusing(AnnotationChunk)
-    await world.execution.run(first, slot)  # type: ignore[arg-type]
+    await world.execution.run([first], slot)  # type: ignore[arg-type]
     assert (world.task("first").state, world.task("first").attempt) == (TaskState.QUEUED, 2)
     world.publisher.hook = None
     second = await world.claimed("second")
-    await world.execution.run(second, slot)  # type: ignore[arg-type]
+    await world.execution.run([second], slot)  # type: ignore[arg-type]
     assert [i.row["n"] for c in world.chunks("second") for i in c.items] == [7]
     assert len(slot.children) == 2
 
 
 async def test_an_answer_that_is_no_message_does_not_leave_a_busy_child(world: World) -> None:
     slot = ScriptedSlot([ValueError("no message")])
-    await world.execution.run(await world.claimed(), slot)  # type: ignore[arg-type]
+    await world.execution.run([await world.claimed()], slot)  # type: ignore[arg-type]
     failure = world.task().attempts[0].failure
     assert failure is not None
     assert failure.category is FailureCategory.SYSTEM
@@ -123,7 +123,7 @@ async def test_an_answer_that_is_no_message_does_not_leave_a_busy_child(world: W
 async def test_a_hand_over_that_can_not_be_told_is_tried_again_at_once(world: World) -> None:
     """The document says finalizing by then: nobody would look at it before that lease ends."""
     world.publisher.hook = refusing(AnnotationsFinished)
-    await world.execution.run(await world.claimed(), ScriptedSlot([chunk(1), DONE]))  # type: ignore[arg-type]
+    await world.execution.run([await world.claimed()], ScriptedSlot([chunk(1), DONE]))  # type: ignore[arg-type]
     assert (world.task().state, world.task().attempt) == (TaskState.QUEUED, 2)
 
 
@@ -136,7 +136,7 @@ async def test_a_hand_over_slower_than_a_renewal_is_not_mistaken_for_a_lost_leas
 
     world.publisher.hook = slow
     slot = ScriptedSlot([chunk(1), DONE])
-    await world.execution.run(await world.claimed(), slot)  # type: ignore[arg-type]
+    await world.execution.run([await world.claimed()], slot)  # type: ignore[arg-type]
     assert len(world.ends()) == 1
     assert (world.task().state, slot.resets) == (TaskState.FINALIZING, 0)
 
@@ -145,7 +145,7 @@ async def test_a_stale_holder_hands_nothing_over(world: World) -> None:
     gate = asyncio.Event()
     task = await world.claimed()
     slot = ScriptedSlot([gate, DONE])
-    running = asyncio.create_task(world.execution.run(task, slot))  # type: ignore[arg-type]
+    running = asyncio.create_task(world.execution.run([task], slot))  # type: ignore[arg-type]
     await asked(slot)
     world.tasks.held["t"] = current = task.model_copy(update={"epoch": 2, "rev": 9})
     gate.set()
@@ -160,7 +160,7 @@ async def test_a_cancel_between_claim_and_child_ends_child_and_task(tmp_path: Pa
     task = await world.claimed()
     world.tasks.held["t"] = task.model_copy(update={"cancel_requested": True, "rev": task.rev + 1})
     slot = ScriptedSlot([NEVER()])
-    await world.execution.run(task, slot)  # type: ignore[arg-type]
+    await world.execution.run([task], slot)  # type: ignore[arg-type]
     assert world.task().state is TaskState.CANCELLED
     assert slot.current is None
 
@@ -168,7 +168,7 @@ async def test_a_cancel_between_claim_and_child_ends_child_and_task(tmp_path: Pa
 async def test_a_deadline_of_the_task_ends_the_attempt(world: World) -> None:
     task = await world.claimed(deadline_seconds=0.05)
     slot = ScriptedSlot([NEVER()])
-    await world.execution.run(task, slot)  # type: ignore[arg-type]
+    await world.execution.run([task], slot)  # type: ignore[arg-type]
     failure = world.task().attempts[0].failure
     assert failure is not None
     assert failure.category is FailureCategory.WORKER_TIMEOUT
@@ -181,7 +181,7 @@ async def test_a_lost_lease_ends_the_child_and_writes_nothing(tmp_path: Path) ->
     task = await world.claimed()
     world.tasks.held["t"] = current = task.model_copy(update={"epoch": 2, "rev": 9})
     slot = ScriptedSlot([NEVER()])
-    await world.execution.run(task, slot)  # type: ignore[arg-type]
+    await world.execution.run([task], slot)  # type: ignore[arg-type]
     assert world.task() == current
     assert slot.current is None
 
@@ -197,7 +197,7 @@ async def test_a_keeper_that_breaks_does_not_leave_the_work_running(tmp_path: Pa
     world.tasks.apply = broken  # type: ignore[method-assign, assignment]
     slot = ScriptedSlot([NEVER()])
     with pytest.raises(ZeroDivisionError):
-        await world.execution.run(task, slot)  # type: ignore[arg-type]
+        await world.execution.run([task], slot)  # type: ignore[arg-type]
     assert slot.current is None
     assert not [t for t in asyncio.all_tasks() if t.get_name() in {"work t", "lease t"}]
 
@@ -205,7 +205,7 @@ async def test_a_keeper_that_breaks_does_not_leave_the_work_running(tmp_path: Pa
 async def test_a_shutdown_gives_the_task_back(world: World) -> None:
     task = await world.claimed()
     slot = ScriptedSlot([chunk(1), NEVER()])
-    running = asyncio.create_task(world.execution.run(task, slot))  # type: ignore[arg-type]
+    running = asyncio.create_task(world.execution.run([task], slot))  # type: ignore[arg-type]
     await asked(slot)
     running.cancel()
     await ended(running)
@@ -225,7 +225,7 @@ async def test_a_shutdown_during_the_hand_over_lets_it_come_to_its_end(world: Wo
 
     world.publisher.hook = slow
     task = await world.claimed()
-    running = asyncio.create_task(world.execution.run(task, ScriptedSlot([DONE])))  # type: ignore[arg-type]
+    running = asyncio.create_task(world.execution.run([task], ScriptedSlot([DONE])))  # type: ignore[arg-type]
     async with asyncio.timeout(10):
         await began.wait()
     running.cancel()
@@ -242,7 +242,7 @@ async def test_telemetry_that_can_not_be_sent_costs_nothing(world: World) -> Non
             raise BrokerUnavailableError("away")
 
     world.publisher.hook = hook
-    await world.execution.run(await world.claimed(), ScriptedSlot([progressed(0.1), DONE]))  # type: ignore[arg-type]
+    await world.execution.run([await world.claimed()], ScriptedSlot([progressed(0.1), DONE]))  # type: ignore[arg-type]
     assert world.task().state is TaskState.FINALIZING
 
 
@@ -320,7 +320,7 @@ async def test_slots_come_back_however_their_tasks_end(world: World) -> None:
 
 async def test_a_slot_comes_back_when_the_outcome_can_not_be_written(world: World) -> None:
     gate = asyncio.Event()
-    slot = ScriptedSlot([gate, Failed(category=FailureCategory.SYSTEM, message="odd")])
+    slot = ScriptedSlot([gate, failed(FailureCategory.SYSTEM, "odd")])
     made = worker(world, slot)
     taking = await taken(made, ScriptedIntake(record(world.queued())))
     await asked(slot)

@@ -10,7 +10,7 @@ from typing import Any
 
 from frameloom.common.adapters.memory import MemoryObjectStore, MemoryPublisher, MemoryTaskStore
 from frameloom.common.clock import Clock, ManualClock
-from frameloom.common.documents import MediaRef, TaskDocument
+from frameloom.common.documents import FailureCategory, MediaRef, TaskDocument
 from frameloom.common.errors import DatabaseUnavailableError
 from frameloom.common.events import AnnotationChunk, AnnotationsFinished, Event, TaskDispatched
 from frameloom.common.machines.retry import RetryPolicy
@@ -18,7 +18,7 @@ from frameloom.common.machines.task import TaskMachine
 from frameloom.common.machines.transition import Change
 from frameloom.common.pipelines import ArtefactSpec, Item, Progress
 from frameloom.common.topics import Topics
-from frameloom.worker.child.protocol import Chunk, Describe, Done, Progressed, Run
+from frameloom.worker.child.protocol import Chunk, Done, Drop, Dropped, Failed, Progressed, Request, Run
 from frameloom.worker.claims import Claims
 from frameloom.worker.control import Control
 from frameloom.worker.execution import Execution
@@ -132,16 +132,25 @@ class World:
         return [e for e in self.publisher.on(self.topics.annotations) if isinstance(e, AnnotationsFinished)]
 
 
-def chunk(*numbers: int) -> Chunk:
+LEADER = "the first member"
+"""In a script, stands for the id of the run's first member."""
+
+
+def chunk(*numbers: int, member: str = LEADER) -> Chunk:
     items = tuple(Item(list="annotations", row={"n": n}) for n in numbers)
-    return Chunk(start_seconds=0, end_seconds=1, items=items)
+    return Chunk(member=member, start_seconds=0, end_seconds=1, items=items)
 
 
-def progressed(fraction: float) -> Progressed:
-    return Progressed(progress=Progress(stage="annotating", fraction=fraction))
+def progressed(fraction: float, member: str = LEADER) -> Progressed:
+    return Progressed(member=member, progress=Progress(stage="annotating", fraction=fraction))
+
+
+def failed(category: FailureCategory, message: str, member: str = LEADER) -> Failed:
+    return Failed(member=member, category=category, message=message)
 
 
 DONE = Done(
+    member=LEADER,
     frames=1,
     media_seconds=1,
     decoder="d",
@@ -153,30 +162,56 @@ DONE = Done(
 
 
 class ScriptedChild:
-    """Answers a run with a script of replies; an exception in it is raised, an event is waited for."""
+    """Answers a run with a script of replies; an exception in it is raised, an event is waited for.
+
+    Drops are answered at once, unless it is ``deaf``.
+    """
 
     def __init__(self, script: list[Any]) -> None:
         self._script = script
         self._left: list[Any] = []
         self.runs: list[Run] = []
+        self.drops: list[str] = []
+        self.deaf = False
         self.asked = asyncio.Event()
+        self._heard: asyncio.Queue[Dropped] = asyncio.Queue()
 
-    async def send(self, message: Describe | Run) -> None:
+    async def send(self, message: Request) -> None:
+        if isinstance(message, Drop):
+            self.drops.append(message.member)
+            if not self.deaf:
+                self._heard.put_nowait(Dropped(member=message.member))
+            return
         assert isinstance(message, Run)
         self.runs.append(message)
-        self._left += self._script
+        leader = message.members[0].id
+        self._left += [
+            step.model_copy(update={"member": leader}) if getattr(step, "member", "") == LEADER else step
+            for step in self._script
+        ]
         self.asked.set()
 
     async def receive(self) -> Any:
+        heard = asyncio.ensure_future(self._heard.get())
+        next_step = asyncio.ensure_future(self._step())
+        try:
+            done, _ = await asyncio.wait({heard, next_step}, return_when=asyncio.FIRST_COMPLETED)
+            return (heard if heard in done else next_step).result()
+        finally:
+            heard.cancel()
+            next_step.cancel()
+
+    async def _step(self) -> Any:
         while True:
             if not self._left:
                 await asyncio.Event().wait()
-            step = self._left.pop(0)
+            step = self._left[0]
             if isinstance(step, asyncio.Event):
                 await step.wait()
-            elif isinstance(step, BaseException):
+            self._left.pop(0)
+            if isinstance(step, BaseException):
                 raise step
-            else:
+            if not isinstance(step, asyncio.Event):
                 return step
 
 

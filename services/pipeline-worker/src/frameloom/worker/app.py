@@ -95,11 +95,12 @@ async def main(shutdown: Shutdown) -> None:
         machine = TaskMachine(RetryPolicy(), lease.seconds, lease.finalize_seconds)
         me = announcer.member.id
         claims = Claims(MongoTaskStore(mongo), kafka, kafka.topics.task_events, machine, me, clock)
+        shared = names if settings.share_decode else []
         cache = MediaCache(objects, settings.cache_dir, settings.cache_bytes)
         execution = Execution(
             claims, control, cache, kafka, kafka.topics, me, settings.task_timeout_seconds, clock
         )
-        worker = Worker(slots, claims, execution, kafka, kafka.topics.dead_letters, book)
+        worker = Worker(slots, claims, execution, kafka, kafka.topics.dead_letters, book, shared)
         await stack.enter_async_context(sampled.running())
         await stack.enter_async_context(announcer.running())
         try:

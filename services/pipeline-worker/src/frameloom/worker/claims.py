@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Container
 from functools import partial
 
 import structlog
@@ -12,7 +13,7 @@ from frameloom.common.clock import Clock
 from frameloom.common.documents import Failure, TaskDocument
 from frameloom.common.errors import NotFoundError, TransientError
 from frameloom.common.events import TaskChanged, TaskDispatched
-from frameloom.common.machines.task import TaskMachine
+from frameloom.common.machines.task import TaskMachine, shares_decode
 from frameloom.common.machines.transition import Change, Refused
 from frameloom.common.pipelines import Progress
 from frameloom.common.ports.broker import Publisher
@@ -64,6 +65,39 @@ class Claims:
             return None
         await self._tell(task)
         return task
+
+    async def siblings(self, leader: TaskDocument, pipelines: Container[str]) -> list[TaskDocument]:
+        """Takes the other tasks of a claimed task's job that can share its decode.
+
+        Args:
+            leader: The task that was claimed.
+            pipelines: What this worker can run.
+        """
+        if not leader.siblings:
+            return []
+        taken: list[TaskDocument] = []
+        try:
+            for task in await self._tasks.of_job(leader.job_id):
+                if shares_decode(leader, task, pipelines):
+                    taken += await self._join(leader, task)
+        except TransientError as error:
+            log.warning("siblings not claimed", task_id=leader.id, reason=str(error))
+        return taken
+
+    async def _join(self, leader: TaskDocument, task: TaskDocument) -> list[TaskDocument]:
+        decide = partial(
+            self._machine.claim,
+            attempt=task.attempt,
+            worker=self._worker,
+            now=self._clock.now(),
+            led_by=leader.id,
+        )
+        try:
+            mine = await transact(self._tasks, task.id, decide, known=task)
+        except (Refused, NotFoundError):
+            return []  # another was quicker
+        await self._tell(mine)
+        return [mine]
 
     async def renew(self, task: TaskDocument, progress: Progress | None) -> TaskDocument | None:
         """Gives a sign of life. The answer tells whether a cancel was requested."""

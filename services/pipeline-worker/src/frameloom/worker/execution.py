@@ -1,9 +1,11 @@
-"""One attempt at a task, from the claim to the hand-over."""
+"""Attempts at tasks, from the claim to the hand-over."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import structlog
 
@@ -16,10 +18,12 @@ from frameloom.common.events import AnnotationChunk, AnnotationsFinished, Proven
 from frameloom.common.pipelines import Progress
 from frameloom.common.ports.broker import Publisher
 from frameloom.common.topics import Topics
+from frameloom.worker.attempt import Attempt
 from frameloom.worker.child.process import ChildDiedError
-from frameloom.worker.child.protocol import Chunk, Done, Failed, Progressed, Run, Warm
+from frameloom.worker.child.protocol import Chunk, Done, Progressed
 from frameloom.worker.claims import Claims
 from frameloom.worker.control import Control
+from frameloom.worker.crew import Crew, GivenBackError
 from frameloom.worker.errors import TaskError
 from frameloom.worker.lease import Lease, Stop
 from frameloom.worker.media_cache import MediaCache
@@ -51,62 +55,53 @@ class Execution:
         self._timeout_seconds = timeout_seconds
         self._clock = clock
 
-    async def run(self, task: TaskDocument, slot: Slot) -> Outcome | None:
-        """Runs a claimed task to its end, whatever that is. A cancellation gives the task back.
+    async def run(self, tasks: Sequence[TaskDocument], slot: Slot) -> list[Outcome | None]:
+        """Runs claimed tasks of one job and media, each to its own end, whatever that is.
+
+        A cancellation gives back those that have not ended.
 
         Returns:
-            What became of it here; None: it was another's in the end.
+            What became of each here; None: it was another's in the end.
         """
-        attempt = _Attempt(task, slot, self._clock)
+        attempts = [self._attempt(task) for task in tasks]
+        crew = Crew(attempts, slot, self._media, self._send_chunk, self._tell_progress)
+        crew.start()
+        ends = [
+            asyncio.create_task(self._see_through(attempt, crew), name=f"attempt {attempt.task.id}")
+            for attempt in attempts
+        ]
+        try:
+            return await asyncio.gather(*ends)
+        finally:
+            await cancelled(*ends)
+            await crew.end()
+
+    def _attempt(self, task: TaskDocument) -> Attempt:
         lease = Lease(self._claims, task, task.deadline_seconds or self._timeout_seconds)
-        work = asyncio.create_task(self._work(attempt, lease), name=f"work {task.id}")
+        return Attempt(task, lease, self._clock.now())
+
+    async def _see_through(self, attempt: Attempt, crew: Crew) -> Outcome | None:
+        """From the first renewal of the lease to the last write."""
+        task, lease = attempt.task, attempt.lease
         keeper = asyncio.create_task(lease.kept(), name=f"lease {task.id}")
+        either: set[asyncio.Future[Any]] = {attempt.ended, keeper}
         try:
             with self._control.reaching(task, lease):
-                await asyncio.wait({work, keeper}, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if attempt.ended.done():
                 # No renewal from here on: it would find the task handed over, and call that a lost lease.
                 await cancelled(keeper)
-                return await uncut(self._end(attempt, work))
-            return await self._stop(attempt, work, keeper.result())
+                return await uncut(self._end(attempt))
+            return await self._stop(attempt, crew, keeper.result())
         except asyncio.CancelledError:
-            await cancelled(work)
-            await slot.reset()
+            await crew.end()
             if await self._claims.release(task) is not None:
                 log.info("given back", task_id=task.id)
             raise
         finally:
-            await cancelled(keeper, work)
-            if attempt.busy:
-                # A child that works on would send what it finds to the slot's next task.
-                await slot.reset()
+            await cancelled(keeper)
 
-    async def _work(self, attempt: _Attempt, lease: Lease) -> Done:
-        """Streams the annotations out. Raises what the attempt fails of."""
-        task = attempt.task
-        async with self._media.held(task.media) as path:
-            child = await attempt.slot.child()
-            attempt.busy = True
-            await child.send(
-                Run(pipeline=task.pipeline, config=task.config, path=str(path), stem=task.media.stem)
-            )
-            while True:
-                reply = await child.receive()
-                if isinstance(reply, Chunk):
-                    await self._send_chunk(attempt, reply)
-                elif isinstance(reply, Progressed):
-                    lease.progress = reply.progress
-                    attempt.tell(self._tell_progress(task, reply.progress))
-                elif isinstance(reply, Warm):
-                    attempt.slot.warm = reply
-                elif isinstance(reply, Failed):
-                    attempt.busy = False
-                    raise TaskError(reply.category, reply.message)
-                elif isinstance(reply, Done):
-                    attempt.busy = False
-                    return reply
-
-    async def _send_chunk(self, attempt: _Attempt, chunk: Chunk) -> None:
+    async def _send_chunk(self, attempt: Attempt, chunk: Chunk) -> None:
         event = AnnotationChunk(
             job_id=attempt.task.job_id,
             task_id=attempt.task.id,
@@ -119,7 +114,7 @@ class Execution:
         await self._publisher.publish(event, self._topics.annotations)
         attempt.chunks += 1
 
-    async def _hand_over(self, attempt: _Attempt, done: Done) -> Outcome | None:
+    async def _hand_over(self, attempt: Attempt, done: Done) -> Outcome | None:
         """Ends the worker's part: first the document, then the message that the end of chunks is reached."""
         task = attempt.task
         if await self._claims.finish(task) is None:
@@ -150,21 +145,23 @@ class Execution:
         log.info("handed over", task_id=task.id, frames=done.frames, chunks=attempt.chunks)
         return Outcome.COMPLETED
 
-    async def _end(self, attempt: _Attempt, work: asyncio.Task[Done]) -> Outcome | None:
-        """The work ended by itself: well, or with what it raised."""
+    async def _end(self, attempt: Attempt) -> Outcome | None:
+        """The run ended by itself: well, or with what it raised."""
         try:
-            return await self._hand_over(attempt, work.result())
+            return await self._hand_over(attempt, attempt.ended.result())
+        except GivenBackError:
+            log.info("given back", task_id=attempt.task.id)
+            return Outcome.RELEASED if await self._claims.release(attempt.task) else None
         except Exception as error:  # noqa: BLE001 - whatever ends an attempt must be told
             failure = _failure(error)
             task_id, category = attempt.task.id, failure.category.value
             log.warning("attempt failed", task_id=task_id, category=category, reason=failure.message)
             return Outcome.FAILED if await self._claims.fail(attempt.task, failure) else None
 
-    async def _stop(self, attempt: _Attempt, work: asyncio.Task[Done], why: Stop) -> Outcome | None:
-        """The lease says that the work must stop: the child goes first, then the document tells."""
+    async def _stop(self, attempt: Attempt, crew: Crew, why: Stop) -> Outcome | None:
+        """The lease says that the work must stop: the child lets go first, then the document tells."""
         task = attempt.task
-        await attempt.slot.reset()
-        await cancelled(work)  # afterwards, since what it waits for may take its time to let go
+        await crew.leave(attempt)
         log.warning("stopped", task_id=task.id, why=why.value)
         if why is Stop.CANCELLED:
             return Outcome.CANCELLED if await self._claims.cancel(task) else None
@@ -175,7 +172,10 @@ class Execution:
             return Outcome.FAILED if await self._claims.fail(task, failure) else None
         return None
 
-    async def _tell_progress(self, task: TaskDocument, progress: Progress) -> None:
+    def _tell_progress(self, attempt: Attempt, told: Progressed) -> None:
+        attempt.tell(self._publish_progress(attempt.task, told.progress))
+
+    async def _publish_progress(self, task: TaskDocument, progress: Progress) -> None:
         event = TaskProgressed(
             job_id=task.job_id,
             tenant=task.tenant,
@@ -186,30 +186,6 @@ class Execution:
         )
         with suppress(TransientError):  # telemetry: the next one tells more
             await self._publisher.publish(event, self._topics.progress)
-
-
-class _Attempt:
-    """What one attempt keeps while it runs.
-
-    Attributes:
-        busy: The child has been given the task and has not told its end.
-    """
-
-    def __init__(self, task: TaskDocument, slot: Slot, clock: Clock) -> None:
-        self.task = task
-        self.slot = slot
-        self.started_at = clock.now()
-        self.chunks = 0
-        self.busy = False
-        self._telling: asyncio.Task[None] | None = None
-
-    def tell(self, telling: object) -> None:
-        """Sends telemetry beside the work; passes over what comes while one is under way."""
-        assert asyncio.iscoroutine(telling)
-        if self._telling is not None and not self._telling.done():
-            telling.close()
-            return
-        self._telling = asyncio.create_task(telling)
 
 
 def _failure(error: BaseException) -> Failure:

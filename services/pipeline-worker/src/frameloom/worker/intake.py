@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 import structlog
 
@@ -35,6 +36,7 @@ class Worker:
         publisher: Publisher,
         dead_letters: str,
         book: WorkBook,
+        pipelines: Collection[str] = (),
     ) -> None:
         self._free = list(slots)
         self._claims = claims
@@ -42,7 +44,8 @@ class Worker:
         self._publisher = publisher
         self._dead_letters = dead_letters
         self._book = book
-        self._running: set[asyncio.Task[Outcome | None]] = set()
+        self._pipelines = frozenset(pipelines)
+        self._running: set[asyncio.Task[list[Outcome | None]]] = set()
         self._intake: Intake | None = None
         self._gauge = PoisonGauge("worker", DeadLetterLimit())
 
@@ -119,20 +122,22 @@ class Worker:
         task = await self._claims.claim(event)
         if task is None:
             return
-        log.info("claimed", task_id=task.id, job_id=task.job_id, attempt=task.attempt, epoch=task.epoch)
+        tasks = [task, *await self._claims.siblings(task, self._pipelines)]
+        for one in tasks:
+            log.info("claimed", task_id=one.id, job_id=one.job_id, attempt=one.attempt, epoch=one.epoch)
         slot = self._free.pop()
-        self._book.began(slot, task)
-        running = asyncio.create_task(self._execution.run(task, slot), name=f"task {task.id}")
+        self._book.began(slot, tasks)
+        running = asyncio.create_task(self._execution.run(tasks, slot), name=f"task {task.id}")
         self._running.add(running)
         running.add_done_callback(lambda done: self._ended(done, slot))
 
-    def _ended(self, running: asyncio.Task[Outcome | None], slot: Slot) -> None:
+    def _ended(self, running: asyncio.Task[list[Outcome | None]], slot: Slot) -> None:
         self._running.discard(running)
         self._free.append(slot)
         if running.cancelled():
             self._book.ended(slot, Outcome.RELEASED)
         elif (error := running.exception()) is None:
-            self._book.ended(slot, running.result())
+            self._book.ended(slot, *running.result())
         else:
             self._book.ended(slot, None)
             # The database did not take the outcome: the lease will run out, and the reaper knows.

@@ -20,6 +20,9 @@ class WorkerSettings(BaseSettings):
     """Pipelines under development, as ``module:Class``, separated by commas."""
     slots: int = Field(default=1, ge=1)
     """How many tasks run at once, each in a child process of its own."""
+    share_decode: bool = True
+    """A claimed task takes the waiting tasks of its job along, as far as they can run here: the video is
+    decoded once for all of them. Off, every task has a slot of its own."""
     cache_dir: Path = Field(default_factory=lambda: Path.home() / ".cache" / "frameloom" / "media")
     cache_bytes: int = Field(default=20 * 1024**3, ge=1)
     """Media files beyond this are removed, the least recently used first; those in use stay."""

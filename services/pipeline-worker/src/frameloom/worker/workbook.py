@@ -35,7 +35,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    task: TaskDocument
+    tasks: tuple[TaskDocument, ...]
     since: datetime
 
 
@@ -55,16 +55,23 @@ class WorkBook:
         self._busy: dict[int, _Work] = {}
         self._tallies: dict[str, WorkTally] = defaultdict(WorkTally)
 
-    def began(self, slot: Slot, task: TaskDocument) -> None:
-        """A slot has taken a task."""
-        self._busy[id(slot)] = _Work(task, self._clock.now())
+    def began(self, slot: Slot, tasks: Sequence[TaskDocument]) -> None:
+        """A slot has taken tasks that share one run; the first one leads."""
+        self._busy[id(slot)] = _Work(tuple(tasks), self._clock.now())
         self.changed()
 
-    def ended(self, slot: Slot, outcome: Outcome | None) -> None:
-        """A slot is free again. None: its task was lost to another, or the outcome could not be written."""
+    def ended(self, slot: Slot, *outcomes: Outcome | None) -> None:
+        """A slot is free again.
+
+        Args:
+            slot: Which.
+            outcomes: Of each task, or one for all. None: it was lost to another, or could not be written.
+        """
         work = self._busy.pop(id(slot))
         seconds = (self._clock.now() - work.since).total_seconds()
-        self._tallies[work.task.pipeline] = _counted(self._tallies[work.task.pipeline], outcome, seconds)
+        each = outcomes if len(outcomes) > 1 else outcomes * len(work.tasks)
+        for task, outcome in zip(work.tasks, each, strict=True):
+            self._tallies[task.pipeline] = _counted(self._tallies[task.pipeline], outcome, seconds)
         self.changed()
 
     def pids(self) -> list[int]:
@@ -83,7 +90,7 @@ class WorkBook:
     def _slot(self, slot: Slot, sample: Sample) -> SlotFacts:
         work, pid, warm = self._busy.get(id(slot)), slot.pid, slot.warm
         usage = (sample.children or {}).get(pid) if pid is not None else None
-        task = work.task if work else None
+        task = work.tasks[0] if work else None
         idle = SlotState.IDLE if slot.ready else SlotState.STARTING
         return SlotFacts(
             state=SlotState.BUSY if work else idle,
@@ -95,6 +102,7 @@ class WorkBook:
             job_id=task.job_id if task else None,
             tenant=task.tenant if task else None,
             pipeline=task.pipeline if task else None,
+            beside=tuple(other.pipeline for other in work.tasks[1:]) if work else (),
             busy_since=work.since if work else None,
             warm_pipelines=warm.pipelines if warm else (),
             models=warm.models if warm else (),

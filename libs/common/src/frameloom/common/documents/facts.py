@@ -113,6 +113,8 @@ class SlotFacts(Part):
     job_id: str | None = None
     tenant: str | None = None
     pipeline: str | None = None
+    beside: tuple[str, ...] = ()
+    """Other pipelines of the job, which share the slot's decoding."""
     busy_since: datetime | None = None
     warm_pipelines: tuple[str, ...] = ()
     """Pipelines that this child has run before."""

@@ -166,6 +166,11 @@ class TaskDocument(Document):
     """By the database's clock; None: at once."""
     dispatched_at: datetime | None = None
     dispatches: int = 0
+    siblings: int = 0
+    """How many other tasks its job has: a worker that claims it may claim those too."""
+    led_by: str | None = None
+    """The task whose slot it shares while it runs; None: it has a slot of its own, or shares it with others
+    that it leads."""
     cancel_requested: bool = False
     deadline_seconds: float | None = None
     progress: Progress | None = None

@@ -106,6 +106,7 @@ def plan_tasks(job: JobDocument, now: datetime) -> list[TaskDocument]:
             priority=job.priority,
             media=job.media,
             config=config_of(job.config, name, job.selected_pipelines),
+            siblings=len(job.selected_pipelines) - 1,
             created_at=now,
         )
         for name in job.selected_pipelines

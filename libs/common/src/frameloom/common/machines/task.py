@@ -6,7 +6,7 @@ One table says which reason is legal in which state; one function per reason bui
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -87,8 +87,23 @@ class TaskMachine:
         _allow(Reason.DISPATCH, task)
         return Change(task, _next(task, dispatched_at=now, dispatches=task.dispatches + 1))
 
-    def claim(self, task: TaskDocument, *, attempt: int, worker: str, now: datetime) -> Change[TaskDocument]:
+    def claim(
+        self,
+        task: TaskDocument,
+        *,
+        attempt: int,
+        worker: str,
+        now: datetime,
+        led_by: str | None = None,
+    ) -> Change[TaskDocument]:
         """A worker takes the task: the epoch rises and the lease begins.
+
+        Args:
+            task: As it is.
+            attempt: The one that the message, or the look at the task, was about.
+            worker: Who takes it.
+            now: The time.
+            led_by: The task that was taken first, if this one is to share its slot.
 
         Raises:
             Refused: The task is not queued, the message is of another attempt, or it was cancelled.
@@ -103,6 +118,7 @@ class TaskMachine:
             state=TaskState.RUNNING,
             epoch=task.epoch + 1,
             owner=worker,
+            led_by=led_by,
             next_eligible_at=None,
             attempts=(*task.attempts, entry),
             started_at=task.started_at or now,
@@ -211,7 +227,24 @@ class TaskMachine:
         return Change(task, after, delay_seconds=delay)
 
 
-_UNOWNED: Mapping[str, Any] = {"owner": None, "lease_until": None}
+_UNOWNED: Mapping[str, Any] = {"owner": None, "led_by": None, "lease_until": None}
+
+
+def shares_decode(leader: TaskDocument, task: TaskDocument, pipelines: Container[str]) -> bool:
+    """Whether a worker that has claimed the leader should claim this task too, to decode the media once.
+
+    Only tasks that nothing has gone wrong with share: one that has killed its process may do so again, and
+    must not take others along a second time.
+
+    Args:
+        leader: The task that is claimed already.
+        task: Another task of its job.
+        pipelines: What the worker can run.
+    """
+    fresh = leader.attempt == task.attempt == 1
+    waiting = task.state is TaskState.QUEUED and not task.cancel_requested and task.next_eligible_at is None
+    same = task.id != leader.id and task.media.key == leader.media.key
+    return fresh and waiting and same and task.pipeline in pipelines
 
 
 def _allow(reason: Reason, task: TaskDocument, epoch: int | None = None) -> None:

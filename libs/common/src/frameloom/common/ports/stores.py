@@ -199,7 +199,7 @@ class TaskStore(Protocol):
         ...
 
     async def running_by_owner(self) -> dict[str, int]:
-        """How many tasks each worker runs."""
+        """How many slots of each worker are taken: tasks that share another's slot do not count."""
         ...
 
     async def running_by_tenant(self, pipeline: str) -> dict[str, int]:

@@ -5,9 +5,9 @@ It shows itself as a replica set of one, so change streams and transactions work
 acknowledged when it is killed (found by trial: 57 of 57 documents), so that is always on.
 
 Its storage engine must not ask the database's own threads to make room in the cache. As it comes, it does so
-when a tenth of the cache is versions that somebody may still read: the thread that is asked holds the one lock
-of the database, those who may still read wait for that lock, and all stands still for ever (seen twice under
-load, at 31 MB; raising the limits in the standing process let it go on).
+when a tenth of the cache is versions that somebody may still read: the thread that is asked holds the one
+lock of the database, those who may still read wait for that lock, and all stands still for ever (seen twice
+under load, at 31 MB; raising the limits in the standing process let it go on).
 """
 
 from __future__ import annotations

@@ -59,10 +59,11 @@ class GpuShape(Shape):
 
 
 class SlotShape(Shape):
-    """A slot of a worker: one task at a time, in a child process that keeps its models."""
+    """A slot of a worker: one run at a time, in a child process that keeps its models."""
 
     state: str = Field(description="starting, idle or busy")
     pipeline: str | None = Field(description="Of the task that runs")
+    beside: list[str] = Field(description="Other pipelines of its job, which share the decoding")
     busy_seconds: float | None
     job_id: str | None = Field(
         default=None, description="Only for the job's own tenant, and for admins", exclude_if=absent

@@ -164,6 +164,7 @@ def slot(facts: SlotFacts, at: datetime, caller: Caller) -> SlotShape:
     return SlotShape(
         state=facts.state.value,
         pipeline=facts.pipeline,
+        beside=list(facts.beside),
         busy_seconds=(at - facts.busy_since).total_seconds() if facts.busy_since else None,
         job_id=facts.job_id if sees_job(caller, facts.tenant) else None,
         warm_pipelines=list(facts.warm_pipelines),

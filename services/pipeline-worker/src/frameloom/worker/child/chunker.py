@@ -22,11 +22,13 @@ class Chunker:
     Sizes are counted before compression, which keeps a chunk well under its limit on the wire.
 
     Attributes:
+        member: Whose rows they are.
         limit_bytes: Largest size of a chunk's rows as JSON.
         limit_seconds: A chunk older than this is handed out although it is small: partial results exist
             while the task still runs.
     """
 
+    member: str
     limit_bytes: int = CHUNK_BYTES
     limit_seconds: float = CHUNK_SECONDS
     _items: list[Item] = field(default_factory=list)
@@ -65,7 +67,12 @@ class Chunker:
         """What is left, as one chunk or none."""
         if not self._items:
             return []
-        chunk = Chunk(start_seconds=self._start, end_seconds=self._end, items=tuple(self._items))
+        chunk = Chunk(
+            member=self.member,
+            start_seconds=self._start,
+            end_seconds=self._end,
+            items=tuple(self._items),
+        )
         self._items = []
         self._bytes = 0
         return [chunk]

@@ -8,11 +8,11 @@ import signal
 import socket
 import sys
 from contextlib import suppress
-from typing import Any, Self
+from typing import Self
 
 import structlog
 
-from frameloom.worker.child.protocol import LENGTH, MOST_BYTES, REPLY, Describe, Run, pack
+from frameloom.worker.child.protocol import LENGTH, MOST_BYTES, REPLY, Reply, Request, pack
 
 _END_SECONDS = 5.0
 log = structlog.get_logger(__name__)
@@ -82,7 +82,7 @@ class ChildProcess:
         """Its process id."""
         return self._process.pid
 
-    async def send(self, message: Describe | Run) -> None:
+    async def send(self, message: Request) -> None:
         """Asks it for something.
 
         Raises:
@@ -94,7 +94,7 @@ class ChildProcess:
         except ConnectionError as error:
             raise ChildDiedError(await self._ended()) from error
 
-    async def receive(self) -> Any:
+    async def receive(self) -> Reply:
         """The next reply. Reading slowly makes the child wait, so memory stays bounded.
 
         Raises:

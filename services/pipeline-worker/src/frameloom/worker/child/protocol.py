@@ -29,15 +29,30 @@ class Describe(_Message):
     extra_pipelines: tuple[str, ...] = ()
 
 
-class Run(_Message):
-    """Parent to child: run a pipeline over a file."""
+class Member(_Message):
+    """One pipeline of a run."""
 
-    kind: Literal["run"] = "run"
+    id: str
+    """What the replies call it: the id of its task."""
     pipeline: str
     config: dict[str, Any]
+
+
+class Run(_Message):
+    """Parent to child: run these pipelines over a file, which is decoded once for all of them."""
+
+    kind: Literal["run"] = "run"
+    members: tuple[Member, ...]
     path: str
     stem: str
     """The media file's name without extension, as the user knows it."""
+
+
+class Drop(_Message):
+    """Parent to child: a member of the run is not wanted any more; the others go on."""
+
+    kind: Literal["drop"] = "drop"
+    member: str
 
 
 class Description(_Message):
@@ -62,6 +77,7 @@ class Chunk(_Message):
     """Child to parent: some annotations, and the media time that they cover."""
 
     kind: Literal["chunk"] = "chunk"
+    member: str
     start_seconds: float
     end_seconds: float
     items: tuple[Item, ...]
@@ -71,6 +87,7 @@ class Progressed(_Message):
     """Child to parent: how far it is."""
 
     kind: Literal["progressed"] = "progressed"
+    member: str
     progress: Progress
 
 
@@ -78,6 +95,7 @@ class Done(_Message):
     """Child to parent: the pipeline ran to its end."""
 
     kind: Literal["done"] = "done"
+    member: str
     frames: int
     media_seconds: float
     decoder: str
@@ -92,14 +110,22 @@ class Failed(_Message):
     """Child to parent: the pipeline could not go on."""
 
     kind: Literal["failed"] = "failed"
+    member: str
     category: FailureCategory
     message: str
 
 
-Request = Annotated[Describe | Run, Field(discriminator="kind")]
-Reply = Annotated[Description | Warm | Chunk | Progressed | Done | Failed, Field(discriminator="kind")]
-REQUEST: TypeAdapter[Describe | Run] = TypeAdapter(Request)
-REPLY: TypeAdapter[Description | Warm | Chunk | Progressed | Done | Failed] = TypeAdapter(Reply)
+class Dropped(_Message):
+    """Child to parent: it does no more for this member."""
+
+    kind: Literal["dropped"] = "dropped"
+    member: str
+
+
+Request = Describe | Run | Drop
+Reply = Description | Warm | Chunk | Progressed | Done | Failed | Dropped
+REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="kind")])
+REPLY: TypeAdapter[Reply] = TypeAdapter(Annotated[Reply, Field(discriminator="kind")])
 
 
 def pack(message: _Message) -> bytes:

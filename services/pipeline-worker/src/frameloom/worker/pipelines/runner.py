@@ -121,14 +121,24 @@ def _by_rate(parts: Sequence[Part]) -> list[list[tuple[Part, SoundRequest]]]:
 
 
 def _side_by_side(passes: Sequence[Callable[[], None]]) -> None:
-    """The last one in this thread, the others beside it. None of them raises."""
-    threads = [threading.Thread(target=one, name="pass", daemon=True) for one in passes[:-1]]
+    """The last one in this thread, the others beside it. Raises what ends the process, nothing else."""
+    ends: list[BaseException] = []
+
+    def beside(one: Callable[[], None]) -> None:
+        try:
+            one()
+        except BaseException as error:  # noqa: BLE001 - as in the main thread, an exit must not be lost
+            ends.append(error)
+
+    threads = [threading.Thread(target=beside, args=(one,), name="pass", daemon=True) for one in passes[:-1]]
     for thread in threads:
         thread.start()
     for last in passes[-1:]:
         last()
     for thread in threads:
         thread.join()
+    for end in ends:
+        raise end
 
 
 def _together(parts: Sequence[Part], going_through: Callable[[], tuple[str, int]]) -> None:

@@ -146,8 +146,9 @@ class MemoryTaskStore(MemoryCollection[TaskDocument]):
         )
 
     async def running_by_owner(self) -> dict[str, int]:
-        """How many tasks each worker runs."""
-        return _count(task.owner for task in self._where(lambda task: task.state is TaskState.RUNNING))
+        """How many slots of each worker are taken: tasks that share another's slot do not count."""
+        running = self._where(lambda task: task.state is TaskState.RUNNING and task.led_by is None)
+        return _count(task.owner for task in running)
 
     async def running_by_tenant(self, pipeline: str) -> dict[str, int]:
         """How many tasks of a pipeline run, by tenant."""

@@ -125,8 +125,8 @@ class MongoTaskStore(Documents[TaskDocument]):
         return await self._find({"state": _QUEUED, "pipeline": pipeline, "dispatched_at": {"$ne": None}})
 
     async def running_by_owner(self) -> dict[str, int]:
-        """How many tasks each worker runs."""
-        return await self._count({"state": TaskState.RUNNING.value}, "owner")
+        """How many slots of each worker are taken: tasks that share another's slot do not count."""
+        return await self._count({"state": TaskState.RUNNING.value, "led_by": None}, "owner")
 
     async def running_by_tenant(self, pipeline: str) -> dict[str, int]:
         """How many tasks of a pipeline run, by tenant."""
