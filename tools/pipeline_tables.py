@@ -22,10 +22,12 @@ from frameloom.worker.pipelines.audio_events import AudioEvents
 from frameloom.worker.pipelines.audio_features import AudioFeatures
 from frameloom.worker.pipelines.audio_processing import AudioProcessing
 from frameloom.worker.pipelines.face_analysis import FaceAnalysis
+from frameloom.worker.pipelines.ocr import Ocr
 from frameloom.worker.pipelines.person_tracking import PersonTracking
 from frameloom.worker.pipelines.scene_detection import SceneDetection
 from frameloom.worker.pipelines.speaker_diarization import SpeakerDiarization
 from frameloom.worker.pipelines.speech_recognition import SpeechRecognition
+from frameloom.worker.pipelines.video_quality import VideoQuality
 
 FOLDER = Path(__file__).parents[1] / "docs" / "pipelines"
 BEGIN = "<!-- settings: written by tools/pipeline_tables.py -->"
@@ -39,6 +41,8 @@ OURS = (
     AudioProcessing.info,
     AudioEvents.info,
     AudioFeatures.info,
+    Ocr.info,
+    VideoQuality.info,
 )
 HEAD = "| key | type | default | possible | meaning |\n| --- | --- | --- | --- | --- |"
 

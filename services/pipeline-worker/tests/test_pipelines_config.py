@@ -20,10 +20,12 @@ from frameloom.worker.pipelines.audio_events import AudioEvents, EventsConfig
 from frameloom.worker.pipelines.audio_features import AudioFeatures, FeaturesConfig
 from frameloom.worker.pipelines.audio_processing import AudioProcessing
 from frameloom.worker.pipelines.face_analysis import FaceAnalysis, FaceConfig
+from frameloom.worker.pipelines.ocr import Ocr, OcrConfig
 from frameloom.worker.pipelines.person_tracking import PersonConfig, PersonTracking
 from frameloom.worker.pipelines.scene_detection import SceneConfig, SceneDetection
 from frameloom.worker.pipelines.speaker_diarization import DiarizationConfig, SpeakerDiarization
 from frameloom.worker.pipelines.speech_recognition import SpeechConfig, SpeechRecognition
+from frameloom.worker.pipelines.video_quality import VideoQuality, VideoQualityConfig
 
 PIPELINES: list[type[Pipeline]] = [
     SceneDetection,
@@ -34,7 +36,7 @@ PIPELINES: list[type[Pipeline]] = [
     PersonTracking,
 ]
 """What Frameloom runs of the registry."""
-OWN: list[type[Pipeline]] = [AudioEvents, AudioFeatures]
+OWN: list[type[Pipeline]] = [AudioEvents, AudioFeatures, Ocr, VideoQuality]
 """What it has beside that."""
 
 
@@ -133,6 +135,8 @@ CONFIGS = st.dictionaries(
             *FaceConfig.model_fields,
             *SceneConfig.model_fields,
             *PersonConfig.model_fields,
+            *OcrConfig.model_fields,
+            *VideoQualityConfig.model_fields,
             *EventsConfig.model_fields,
             *FeaturesConfig.model_fields,
             *SpeechConfig.model_fields,

@@ -11,6 +11,7 @@ import worker_clips as clips
 
 from frameloom.common.pipelines import ArtefactSpec, Item
 from frameloom.worker.errors import TaskError
+from frameloom.worker.frames import FrameRequest, Sampling, open_frames
 from frameloom.worker.models import ModelStore
 from frameloom.worker.pipelines import run
 from frameloom.worker.pipelines.scene_detection import SceneDetection
@@ -138,11 +139,11 @@ def test_the_same_cuts_as_pyscenedetect_by_itself(tmp_path: Path) -> None:
     def picture(index: int) -> np.ndarray:
         for number, length in enumerate(lengths):
             if index < length:
-                return np.roll(np.kron(shots[number], np.ones((20, 20, 1), np.uint8)), index * 3, axis=1)
+                return np.roll(np.kron(shots[number], np.ones((12, 12, 1), np.uint8)), index * 2, axis=1)
             index -= length
         raise AssertionError
 
-    clip = clips.write(tmp_path / "a.mp4", picture, size=(640, 480), frames=sum(lengths))
+    clip = clips.write(tmp_path / "a.mp4", picture, size=(384, 288), frames=sum(lengths))
     theirs = detect(str(clip), ContentDetector(threshold=30.0, min_scene_len=1.0), start_in_scene=True)
     ours, _, _ = scenes(clip)
     assert [row["start_time"] for row in ours] == pytest.approx(
@@ -170,22 +171,66 @@ def test_a_real_cut(fetched: Callable[..., ModelStore]) -> None:
 
 
 @pytest.mark.models
-def test_transnet_finds_the_cut_and_a_dissolve(fetched: Callable[..., ModelStore], tmp_path: Path) -> None:
+def test_transnet_finds_a_real_cut_and_a_dissolve(fetched: Callable[..., ModelStore], tmp_path: Path) -> None:
     pytest.importorskip("torch")
     store = fetched("transnetv2", "noface-face")
-    rows, _, _ = scenes(store.path("noface-face"), {"detector": "transnetv2"}, store)
-    assert 3.945 in [pytest.approx(row["start_time"], abs=0.05) for row in rows]
-    assert all(0 < row["score"] <= 1 for row in rows)
-
+    # A hundred frames, two windows of the network: a real cut, then a dissolve to another picture.
+    real = frames_around(store.path("noface-face"), 3.945, 45)
     rng = np.random.default_rng(5)
-    first, second = (np.kron(rng.integers(0, 256, (9, 16, 3)), np.ones((20, 20, 1))) for _ in range(2))
+    other = np.kron(rng.integers(0, 256, (9, 16, 3)), np.ones((20, 20, 1)))
 
-    def dissolve(index: int) -> np.ndarray:
-        share = min(max((index - 60) / 15, 0.0), 1.0)
-        return (first * (1 - share) + second * share).astype(np.uint8)
+    def picture(index: int) -> np.ndarray:
+        share = min(max((index - 55) / 15, 0.0), 1.0)
+        return (real[min(index, 44)] * (1 - share) + other * share).astype(np.uint8)
 
-    clip = clips.write(tmp_path / "d.mp4", dissolve, size=(320, 180), frames=130)
-    rows, _, _ = scenes(clip, {"detector": "transnetv2"}, store)
-    assert len(rows) == 2
-    assert 60 / 25 <= rows[1]["start_time"] <= 80 / 25
-    assert len(scenes(clip, store=store)[0]) == 1, "the content detector does not see it"
+    clip = clips.write(tmp_path / "d.mp4", picture, size=(320, 180), frames=100)
+    config = {"min_scene_length": 0.5}
+    rows, _, _ = scenes(clip, {"detector": "transnetv2", **config}, store)
+    assert len(rows) == 3
+    assert rows[1]["frame_start"] == pytest.approx(22, abs=1)
+    assert 55 <= rows[2]["frame_start"] <= 75
+    assert all(0 < row["score"] <= 1 for row in rows)
+    by_content, _, _ = scenes(clip, config, store)
+    assert [row["frame_start"] for row in by_content] == [0, rows[1]["frame_start"]], "it sees no dissolve"
+
+
+def frames_around(path: Path, cut: float, count: int) -> np.ndarray:
+    """Some frames, RGB, 320x180, 25 a second, the first after the cut in the middle."""
+    request = FrameRequest(Sampling.per_second(25), size=(320, 180), colour="rgb")
+    with open_frames(path, request) as source:
+        batches = list(source)
+    pixels = np.concatenate([batch.pixels for batch in batches])
+    times = np.concatenate([batch.timestamps for batch in batches])
+    middle = int(np.searchsorted(times, cut - 0.005))
+    return pixels[middle - count // 2 : middle - count // 2 + count]
+
+
+def test_adaptive_passes_over_what_moves_all_the_time(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    fast, calm = (rng.integers(0, 256, (6, 8, 3), dtype=np.uint8) for _ in range(2))
+
+    def picture(index: int) -> np.ndarray:
+        if index >= 50:
+            return np.kron(calm, np.ones((20, 20, 1), np.uint8))
+        return np.kron(np.roll(fast, index, axis=1), np.ones((20, 20, 1), np.uint8))
+
+    clip = clips.write(tmp_path / "a.mp4", picture, size=(160, 120), frames=100)
+    config = {"min_scene_length": 0.0}
+    assert len(scenes(clip, config)[0]) > 3, "each frame differs much from the one before"
+    cuts = clips.write(
+        tmp_path / "b.mp4", clips.flat(160, 120, [RED, GREEN], 50), size=(160, 120), frames=100
+    )
+    adaptive = {"detector": "adaptive", **config}
+    assert len(scenes(clip, adaptive)[0]) == 1
+    assert ranges(scenes(cuts, adaptive)[0]) == [(0.0, 2.0), (2.0, 4.0)]
+
+
+def test_exports_are_the_same_scenes(tmp_path: Path) -> None:
+    pipeline = SceneDetection.configured(
+        {"exports": ["csv", "webvtt", "elan", "csv"]}, ModelStore(tmp_path, fetch=False)
+    )
+    clip = clips.write(tmp_path / "a.mp4", clips.numbered(64, 48), frames=5)
+    summary = run(pipeline, clip, emit=lambda *_: None, progress=lambda told: None)
+    assert [artefact.suffix.rpartition(".")[2] for artefact in summary.artefacts] == [
+        "json", "csv", "vtt", "eaf",
+    ]  # fmt: skip

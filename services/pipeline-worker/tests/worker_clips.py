@@ -47,6 +47,7 @@ def write(
     frames: int = 50,
     fps: int = 25,
     codec: str = "libx264",
+    pixel_format: str = "",
     gop: int = 10,
     rotation: int = 0,
     options: dict[str, str] | None = None,
@@ -63,9 +64,8 @@ def write(
     with av.open(str(path), "w", options=options or {}) as container:
         stream = container.add_stream(codec, rate=fps)
         stream.width, stream.height = size
-        stream.pix_fmt = "yuv444p" if size[0] % 2 or size[1] % 2 else "yuv420p"
-        if codec == "mjpeg":
-            stream.pix_fmt = "yuvj420p"
+        usual = "yuv444p" if size[0] % 2 or size[1] % 2 else "yuv420p"
+        stream.pix_fmt = pixel_format or ("yuvj420p" if codec == "mjpeg" else usual)
         stream.time_base = stream.codec_context.time_base = time_base
         stream.gop_size = gop
         if codec in {"mpeg4", "mjpeg", "libvpx"}:

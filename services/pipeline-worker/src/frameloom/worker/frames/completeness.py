@@ -25,6 +25,8 @@ _SLACK_SECONDS = 0.5
 _SLACK_FRACTION = 0.01
 _SLACK_LIMIT_SECONDS = 5.0
 _READABLE_FRACTION = 0.5
+_UNKNOWN_SIZES = {0, 2**32 - 1}
+"""What a recording that was never ended has in its header."""
 
 
 @dataclass(slots=True)
@@ -69,7 +71,7 @@ def check_complete(
             f"Only {reach.frames} of {reach.packets} pictures of the video can be decoded: "
             "the file is damaged.",
         )
-    promised = promised_end(container, stream)
+    promised = _avi_promise(path, container, stream) or promised_end(container, stream)
     reached = reach.packets_end if by_packets else reach.frames_end
     if promised is None or promised - reached <= _slack(promised):
         if reach.damaged:
@@ -86,6 +88,20 @@ def check_complete(
         f"The video stops being readable at {reached:.1f} s of {promised:.1f} s: "
         "the file is damaged, or was cut off before its end.",
     )
+
+
+def _avi_promise(path: Path, container: InputContainer, stream: VideoStream) -> float | None:
+    """The length that the header of an AVI file says, if the file is shorter than the header says, too.
+
+    FFmpeg corrects both by what it finds, so that half a file would pass for a whole one.
+    """
+    if container.format.name != "avi" or not stream.frames or not stream.time_base:
+        return None
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8)[4:], "little")
+    if size in _UNKNOWN_SIZES or path.stat().st_size >= size + 8:
+        return None
+    return float(stream.frames * stream.time_base)
 
 
 def _slack(promised: float) -> float:

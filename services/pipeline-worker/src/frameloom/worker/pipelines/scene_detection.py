@@ -27,6 +27,23 @@ _CATEGORY = {
     "supercategory": "video_segment",
     "description": "A stretch of the video between two cuts",
 }
+Export = Literal["csv", "webvtt", "elan", "parquet"]
+_COLUMNS = [
+    ("id", "id", "integer"),
+    ("start", "start_time", "number"),
+    ("end", "end_time", "number"),
+    ("duration", "duration", "number"),
+    ("frame_start", "frame_start", "integer"),
+    ("frame_end", "frame_end", "integer"),
+    ("scene_type", "scene_type", "text"),
+    ("score", "score", "number"),
+]
+_FORMATS: dict[str, tuple[str, str, str]] = {
+    "csv": ("_scene_detection.csv", "CSV", "text/csv"),
+    "webvtt": ("_scene_detection.vtt", "WebVTT", "text/vtt"),
+    "elan": ("_scene_detection.eaf", "ELAN", "application/xml"),
+    "parquet": ("_scene_detection.parquet", "Parquet", "application/vnd.apache.parquet"),
+}
 _NO_LABELS = "scene_type is 'unknown': no model that labels scenes is installed"
 
 
@@ -48,12 +65,22 @@ class SceneConfig(PipelineConfig):
         description="Label scenes by their content, where a model for it is installed.",
         json_schema_extra=without_effect("no model that labels scenes is installed", when=[True]),
     )
-    detector: Literal["content", "transnetv2"] = Field(
+    detector: Literal["content", "adaptive", "transnetv2"] = Field(
         "content",
-        description="content: fast, hard cuts. transnetv2: a network, sees dissolves and fades too.",
+        description="content: fast, hard cuts. adaptive: the same, but what moves all the time is no "
+        "cut. transnetv2: a network, sees dissolves and fades too.",
+    )
+    adaptive_threshold: float = Field(
+        3.0,
+        ge=1.0,
+        le=255.0,
+        description="Adaptive detector: how many times more than around it a picture must change for a cut.",
     )
     transnetv2_threshold: float = Field(
         0.5, ge=0.0, le=1.0, description="TransNet V2: probability from which on it is a transition."
+    )
+    exports: tuple[Export, ...] = Field(
+        (), max_length=4, description="Further files to write of the same scenes."
     )
 
 
@@ -79,7 +106,7 @@ class SceneDetection(FramePipeline):
         config_schema=SceneConfig.model_json_schema(),
         examples=(
             {"threshold": 27.0, "min_scene_length": 0.5},
-            {"detector": "transnetv2"},
+            {"detector": "transnetv2", "exports": ["csv", "elan"]},
         ),
     )
     config: SceneConfig
@@ -90,7 +117,7 @@ class SceneDetection(FramePipeline):
         Raises:
             TaskError: ``validation`` when torch is not installed on this worker.
         """
-        if self.config.detector == "content":
+        if self.config.detector != "transnetv2":
             return
         if importlib.util.find_spec("torch") is None:
             raise TaskError(
@@ -155,7 +182,7 @@ class SceneDetection(FramePipeline):
         yield from self._release(self._open, end)
 
     def artefacts(self) -> tuple[ArtefactSpec, ...]:
-        """One file; ``scenes`` repeats ``annotations`` for viewers that look there."""
+        """COCO and the exports; ``scenes`` repeats ``annotations`` for viewers that look there."""
         info: Row = {
             "description": "Frameloom COCO export: scenes",
             "version": VERSION,
@@ -163,7 +190,8 @@ class SceneDetection(FramePipeline):
         }
         if self.config.enable_clip_labels:
             info["notes"] = [_NO_LABELS]
-        return (coco.artefact(SUFFIX, info, [_CATEGORY], copies={"scenes": coco.ANNOTATIONS}),)
+        main = coco.artefact(SUFFIX, info, [_CATEGORY], copies={"scenes": coco.ANNOTATIONS})
+        return main, *(_export(name) for name in dict.fromkeys(self.config.exports))
 
     def models_used(self) -> dict[str, str]:
         """The network's digest, when it was used."""
@@ -180,7 +208,9 @@ class SceneDetection(FramePipeline):
             )
         from frameloom.worker.pipelines.scenes.content import ContentCuts  # noqa: PLC0415 - imports OpenCV
 
-        return ContentCuts(media, self.config.threshold, self.config.min_scene_length)
+        adaptive = self.config.detector == "adaptive"
+        threshold = self.config.adaptive_threshold if adaptive else self.config.threshold
+        return ContentCuts(media, threshold, self.config.min_scene_length, adaptive=adaptive)
 
     def _close_at(self, cuts: Iterable[Cut]) -> Iterator[Item]:
         for cut in cuts:
@@ -215,3 +245,14 @@ class SceneDetection(FramePipeline):
         }
         yield Item(list=coco.ANNOTATIONS, row=row)
         yield coco.image_row(image_id, self.media, self.video_id, frame, middle)
+
+
+def _export(name: Export) -> ArtefactSpec:
+    suffix, title, media_type = _FORMATS[name]
+    return ArtefactSpec(
+        suffix=suffix,
+        format=title,
+        media_type=media_type,
+        writer=name,
+        options={"text": "id", "prefix": "Scene ", "unnamed": "scenes", "columns": _COLUMNS},
+    )

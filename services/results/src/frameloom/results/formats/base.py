@@ -72,8 +72,9 @@ def words(value: Any) -> str:
 
 
 def said(spec: ArtefactSpec, row: Row) -> str:
-    """What a row says: the field that the artefact names as its text."""
-    return words(row.get(spec.options.get("text", "text")))
+    """What a row says: the field that the artefact names as its text, after its prefix."""
+    text = words(row.get(spec.options.get("text", "text")))
+    return f"{spec.options.get('prefix', '')}{text}" if text else ""
 
 
 def speaker(spec: ArtefactSpec, row: Row) -> str:

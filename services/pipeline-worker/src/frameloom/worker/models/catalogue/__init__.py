@@ -6,7 +6,7 @@ are inside published packages. The digests were taken from the named versions.
 
 from __future__ import annotations
 
-from frameloom.worker.models.catalogue import faces, persons, scenes, sounds, speech
+from frameloom.worker.models.catalogue import faces, persons, scenes, sounds, speech, texts
 from frameloom.worker.models.catalogue.faces import SFACE, YUNET
 from frameloom.worker.models.catalogue.samples import SAMPLES
 from frameloom.worker.models.catalogue.scenes import TRANSNETV2
@@ -20,6 +20,7 @@ MODELS: tuple[ModelSpec, ...] = (
     *scenes.MODELS,
     *speech.MODELS,
     *sounds.MODELS,
+    *texts.MODELS,
 )
 
 CATALOGUE: tuple[ModelSpec, ...] = MODELS + SAMPLES

@@ -1,4 +1,4 @@
-"""Cuts by change of content between neighbouring frames: PySceneDetect's ContentDetector on our frames."""
+"""Cuts by change of content between neighbouring frames: PySceneDetect's detectors on our frames."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from scenedetect.common import FrameTimecode, Timecode
-from scenedetect.detectors import ContentDetector
+from scenedetect.detectors import AdaptiveDetector, ContentDetector
 
 from frameloom.common.pipelines import MediaInfo
 from frameloom.worker.frames.base import FrameBatch
@@ -27,13 +27,21 @@ class _Position(FrameTimecode):  # type: ignore[misc]  # the library ships no ty
 class ContentCuts:
     """A cut is where hue, saturation and brightness change by more than the threshold between two frames.
 
-    Times are passed as exact ticks, so that variable frame rates count right. A cut is a yes or no here,
-    so its score is 1.
+    ``adaptive``: by more than the threshold times the mean of the four frames around it, so that a camera
+    that moves all the time cuts nothing. Times are passed as exact ticks, so that variable frame rates count
+    right. A cut is a yes or no here, so its score is 1.
     """
 
-    def __init__(self, media: MediaInfo, threshold: float, min_scene_seconds: float) -> None:
+    def __init__(
+        self, media: MediaInfo, threshold: float, min_scene_seconds: float, *, adaptive: bool = False
+    ) -> None:
         self._rate = Fraction(media.fps).limit_denominator(100_000)
-        self._detector = ContentDetector(threshold=threshold, min_scene_len=float(min_scene_seconds))
+        least = float(min_scene_seconds)
+        self._detector = (
+            AdaptiveDetector(adaptive_threshold=threshold, min_scene_len=least)
+            if adaptive
+            else ContentDetector(threshold=threshold, min_scene_len=least)
+        )
 
     def feed(self, batch: FrameBatch) -> Iterable[Cut]:
         """Cuts that became certain with these frames (BGR)."""

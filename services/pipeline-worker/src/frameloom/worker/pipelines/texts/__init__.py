@@ -1,0 +1,1 @@
+"""Text in pictures: finding it, reading it, and following it through time."""
