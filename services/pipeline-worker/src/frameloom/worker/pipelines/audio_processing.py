@@ -15,9 +15,9 @@ from frameloom.worker.pipelines.speaker_diarization import (
     turn_items,
 )
 from frameloom.worker.pipelines.speech import activity, transcripts, voices
+from frameloom.worker.pipelines.speech.sizes import FILES, SIZES, WhisperSize
 from frameloom.worker.pipelines.speech.turns import TurnFinder, name, speaker_of
-from frameloom.worker.pipelines.speech.words import FILES, Settings, transcriber
-from frameloom.worker.pipelines.speech_recognition import SIZES, WhisperSize
+from frameloom.worker.pipelines.speech.words import Settings, transcriber
 from frameloom.worker.sound.base import SoundBlock
 
 if TYPE_CHECKING:

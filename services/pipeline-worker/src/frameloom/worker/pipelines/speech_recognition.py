@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
 from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, Output, PipelineInfo, Row
 from frameloom.worker.pipelines.base import PipelineConfig, SoundPipeline
-from frameloom.worker.pipelines.speech import activity, transcripts
-from frameloom.worker.pipelines.speech.words import FILES, Sentence, Settings, transcriber
+from frameloom.worker.pipelines.speech import activity, sizes, transcripts
+from frameloom.worker.pipelines.speech.sizes import FILES
+from frameloom.worker.pipelines.speech.words import Sentence, Settings, transcriber
 from frameloom.worker.sound.base import SoundBlock
 
 if TYPE_CHECKING:
     from frameloom.worker.pipelines.speech.utterances import Utterance
 
 VERSION = "1.0.0"
-WhisperSize = Literal["base", "tiny.en"]
-SIZES = "Size of the Whisper model: base knows many languages, tiny.en only English and is twice as quick."
 _ENGLISH = "en"
 _SURE = 0.5
 """From this probability on a recognised language holds for the rest of the file."""
@@ -27,11 +26,14 @@ _SURE = 0.5
 class SpeechConfig(PipelineConfig):
     """Configuration of ``speech_recognition``; has every key of VideoAnnotator's pipeline of this name."""
 
-    whisper_model: WhisperSize = Field("base", description=SIZES)
+    model_config = ConfigDict(json_schema_extra=sizes.ENGLISH_FOR_ENGLISH)
+
+    whisper_model: sizes.WhisperSize = Field("base", description=sizes.SIZES)
     language: str | None = Field(
         None,
-        pattern="^[A-Za-z]{2,3}(-[A-Za-z]{2,4})?$",
-        description="Code of the spoken language, such as en or de. None: it is recognised.",
+        pattern=sizes.language_pattern(),
+        description="Code of the spoken language, one of Whisper's 99, such as en, de or pt-BR (the country "
+        "does not count). None: it is recognised.",
     )
     task: Literal["transcribe", "translate"] = Field(
         "transcribe", description="translate writes English whatever is spoken."
@@ -60,6 +62,17 @@ class SpeechConfig(PipelineConfig):
     exports: tuple[transcripts.Export, ...] = Field(
         (), max_length=6, description="Further files to write of the transcript."
     )
+
+    @model_validator(mode="after")
+    def _understood(self) -> Self:
+        if sizes.english_only(self.whisper_model) and self.code not in {None, _ENGLISH}:
+            raise ValueError(f"Whisper {self.whisper_model} understands English only, not {self.language}")
+        return self
+
+    @property
+    def code(self) -> str | None:
+        """The language as Whisper calls it."""
+        return None if self.language is None else self.language.lower().partition("-")[0]
 
     def settings(self, language: str | None) -> Settings:
         """How Whisper is to search."""
@@ -118,7 +131,7 @@ class SpeechRecognition(SoundPipeline):
         """Forgets the language."""
         super().begin(media)
         english = not self._scribe.multilingual
-        self._language = _ENGLISH if english else self.config.language
+        self._language = _ENGLISH if english else self.config.code
         self._held: list[Row] = []
         self._count = 0
 

@@ -6,22 +6,17 @@ text. The weights come out of the model store; nothing is fetched by the library
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from frameloom.worker import runtime
 from frameloom.worker.pipelines.speech.activity import Samples
+from frameloom.worker.pipelines.speech.sizes import FILES, require
 
 if TYPE_CHECKING:
     from frameloom.worker.models.store import ModelStore
-
-FILES: Mapping[str, tuple[str, ...]] = {
-    size: tuple(f"whisper-{name}{part}" for part in ("", "-config", "-tokenizer", "-vocabulary"))
-    for size, name in (("tiny.en", "tiny-en"), ("base", "base"))
-}
-"""The files in the model store of each size; the first are the weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +119,7 @@ def transcriber(models: ModelStore, size: str) -> Transcriber:
     Raises:
         ModelUnavailableError: Its files can not be had.
     """
+    require(models, size)
     return models.load_folder(FILES[size], _load)
 
 
