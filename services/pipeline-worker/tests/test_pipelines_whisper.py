@@ -1,4 +1,4 @@
-"""Whisper's sizes and languages: what is offered, what is refused with which words, and a size that was brought."""
+"""Whisper's sizes and languages: what is offered, what is refused with which words, what was brought."""
 
 from __future__ import annotations
 
