@@ -7,7 +7,7 @@ OUT ?= out
 PIPELINES ?= scene_detection,face_analysis
 
 BIN := .venv/bin
-MEMBERS := -e libs/common -e libs/client -e 'libs/local[servers]' -e services/gateway -e services/scheduler \
+MEMBERS := -e libs/common -e 'libs/client[render]' -e 'libs/local[servers]' -e services/gateway -e services/scheduler \
 	-e services/pipeline-worker -e services/results
 PINS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml) requirements-dev.txt Makefile
 

@@ -37,6 +37,14 @@ class Order:
     out: Path
     config: Mapping[str, Any] = field(default_factory=dict)
 
+    def folders(self) -> Sequence[Path]:
+        """Where the files of each video go, in order; ``out`` is made."""
+        prepare_folder(self.out)
+        if len(self.videos) == 1:
+            return [self.out]
+        taken: set[str] = set()
+        return [self.out / safe_name(video.stem, fallback="video", taken=taken) for video in self.videos]
+
 
 class Annotation:
     """One run of ``annotate`` against one server.
@@ -61,7 +69,7 @@ class Annotation:
             ClientError: The server can not be reached, or the only video was refused.
         """
         labels = _labels(self._order.videos)
-        folders = self._folders()
+        folders = self._order.folders()
         watchers: list[asyncio.Task[Report]] = []
         reports: dict[str, Report] = {}
         try:
@@ -103,16 +111,6 @@ class Annotation:
             return Report(label, results, await download_all(self._client, results, folder))
         except ClientError as error:
             return Report(label, results, error=error)
-
-    def _folders(self) -> Sequence[Path]:
-        prepare_folder(self._order.out)
-        if len(self._order.videos) == 1:
-            return [self._order.out]
-        taken: set[str] = set()
-        return [
-            self._order.out / safe_name(video.stem, fallback="video", taken=taken)
-            for video in self._order.videos
-        ]
 
 
 def size_of(video: Path) -> int:

@@ -25,6 +25,7 @@ from frameloom.client.commands.jobs import jobs
 from frameloom.client.commands.keys import keys
 from frameloom.client.commands.models import models
 from frameloom.client.commands.pipelines import pipelines
+from frameloom.client.commands.render import render
 from frameloom.client.commands.results import results
 from frameloom.client.commands.submit import submit
 from frameloom.client.commands.up import up
@@ -156,6 +157,7 @@ for _function, _panel in (
     (annotate, _WORK),
     (submit, _WORK),
     (watch, _WORK),
+    (render, _WORK),
     (jobs, _LOOK),
     (results, _LOOK),
     (download, _LOOK),

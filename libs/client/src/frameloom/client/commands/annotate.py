@@ -14,6 +14,7 @@ from frameloom.client.mode import MODE
 if TYPE_CHECKING:
     from frameloom.client.annotating import Order
     from frameloom.client.embedded import RunningStack
+    from frameloom.client.errors import ExitCode
     from frameloom.client.render.display import Display
     from frameloom.client.reports import Report
 
@@ -30,6 +31,12 @@ def annotate(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the embedded stack running afterwards, until Ctrl-C.")
     ] = False,
+    preview: Annotated[
+        bool,
+        typer.Option(
+            "--preview", help="Also draw the results onto each video, `<video>_preview.mp4` beside them."
+        ),
+    ] = False,
     as_json: options.AsJson = False,  # noqa: ARG001 - taken by its callback
     debug: options.Debug = False,  # noqa: ARG001 - taken by its callback
 ) -> None:
@@ -37,6 +44,10 @@ def annotate(
 
     If no server is named, the embedded stack is started for it, and stopped afterwards.
     """
+    if preview:
+        from frameloom.client import drawing
+
+        drawing.require()
     wanted = [options.media_file(video) for video in dict.fromkeys(videos)]
     settings = options.configuration(config)
 
@@ -47,15 +58,13 @@ def annotate(
     prepare_folder(out)
     order = Order(tuple(wanted), options.names(pipelines), out, settings)
     if server:
-        reports = run(_on_server(order, server, key_file))
+        code = run(_on_server(order, server, key_file, preview=preview))
     else:
-        reports = run(_embedded(order, options.folder_of_data(data), workers, keep=keep))
-    from frameloom.client.reports import worst
-
-    raise typer.Exit(worst(reports))
+        code = run(_embedded(order, options.folder_of_data(data), workers, keep=keep, preview=preview))
+    raise typer.Exit(code)
 
 
-async def _on_server(order: Order, server: str, key_file: Path | None) -> list[Report]:
+async def _on_server(order: Order, server: str, key_file: Path | None, *, preview: bool) -> ExitCode:
     import asyncio
 
     from frameloom.client.annotating import Annotation
@@ -71,11 +80,10 @@ async def _on_server(order: Order, server: str, key_file: Path | None) -> list[R
             for job_id in annotation.open_jobs:
                 output.say(f"job {job_id} goes on; its files: frameloom results {job_id} --out {order.out}")
             raise
-    _tell(reports, order)
-    return reports
+    return await _tell(reports, order, preview=preview)
 
 
-async def _embedded(order: Order, data: Path, workers: int, *, keep: bool) -> list[Report]:
+async def _embedded(order: Order, data: Path, workers: int, *, keep: bool, preview: bool) -> ExitCode:
     import asyncio
     from contextlib import AsyncExitStack
 
@@ -89,14 +97,14 @@ async def _embedded(order: Order, data: Path, workers: int, *, keep: bool) -> li
                 stack = await held.enter_async_context(embedded(data, workers=workers))
                 work = _on_stack(stack, order, shown)
                 reports = await while_up(stack, work, data)
-            _tell(reports, order)
+            code = await _tell(reports, order, preview=preview)
             if keep:
                 output.say(f"the stack goes on at {stack.base_url}, until Ctrl-C")
                 await while_up(stack, asyncio.Event().wait(), data)
         except asyncio.CancelledError:
             output.say("stopping the embedded stack")
             raise
-    return reports
+    return code
 
 
 async def _on_stack(stack: RunningStack, order: Order, shown: Display) -> list[Report]:
@@ -113,7 +121,16 @@ async def _on_stack(stack: RunningStack, order: Order, shown: Display) -> list[R
             raise
 
 
-def _tell(reports: list[Report], order: Order) -> None:
+async def _tell(reports: list[Report], order: Order, *, preview: bool) -> ExitCode:
+    """The summary, and after it the previews, if they are wanted; what the command ends with."""
     from frameloom.client.render.summary import tell
+    from frameloom.client.reports import worst
 
     tell(reports, out=order.out)
+    code = worst(reports)
+    if preview:
+        from frameloom.client.previews import drawn
+
+        previews = await drawn(order, reports)
+        code = code or previews
+    return code
