@@ -12,6 +12,7 @@ import worker_clips as clips
 from frameloom.worker.errors import TaskError
 from frameloom.worker.frames import FrameRequest, Sampling, open_frames
 from frameloom.worker.frames import base as frames_base
+from frameloom.worker.frames.choosing import decoding_threads
 from frameloom.worker.frames.dali import colour, nvdec
 from frameloom.worker.frames.dali.driver import Gpu, dali_version, gpu
 from frameloom.worker.frames.dali.facts import VideoFacts, refusal
@@ -107,6 +108,13 @@ def test_the_colour_matrix_keeps_grey_and_undoes_the_wrong_standard() -> None:
         ]
     )
     assert matrix @ wrong == pytest.approx([1, 0, 0], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("slots", "cores", "threads"), [(1, 2, None), (1, 64, None), (2, 2, 1), (8, 2, 1), (2, 8, 4), (3, 8, 2)]
+)
+def test_slots_share_the_cores(slots: int, cores: int, threads: int | None) -> None:
+    assert decoding_threads(slots, cores) == threads
 
 
 def test_without_a_gpu_nothing_is_said_of_it(tmp_path: Path) -> None:

@@ -239,8 +239,8 @@ def open_shared(
         media: Result of ``probe``, if it is known already.
         backend: A name of ``BACKENDS``, or ``auto`` for what the operator set, else the first that takes the
             file. With ``auto`` another decoder takes over when the chosen one gives up.
-        threads: Decoding threads. None lets one file use the machine; 1 is best when as many tasks as
-            cores run side by side.
+        threads: Decoding threads. None goes by the worker's slots: a lone one uses the machine, and with as
+            many slots as cores each file has one thread, which is faster in all.
 
     Raises:
         TaskError: The file can not be opened (see ``probe``).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from frameloom.worker.frames import base
 from frameloom.worker.frames.base import Backend, DecoderGaveUpError, FrameRequest, SharedFrames
 from frameloom.worker.frames.fallback import Explained, Rescued
 from frameloom.worker.frames.settings import FrameSettings
+from frameloom.worker.settings import WorkerSettings
 
 
 def choose(
@@ -23,7 +25,7 @@ def choose(
         requests: What is wanted of it.
         media: What probing found.
         backend: The only one, or ``auto``.
-        threads: Decoding threads.
+        threads: Decoding threads; None goes by the worker's slots.
 
     Raises:
         TaskError: The file can not be opened.
@@ -31,6 +33,8 @@ def choose(
     """
     if backend != "auto" and backend not in base.BACKENDS:
         raise ValueError(f"unknown frame backend {backend!r}; there are: auto, {', '.join(base.BACKENDS)}")
+    if threads is None:
+        threads = decoding_threads(WorkerSettings().slots, len(os.sched_getaffinity(0)))
     if backend != "auto":
         decoder = _decoder(backend)
         refusal = decoder.refusal(path, media, requests, asked=True)
@@ -40,6 +44,19 @@ def choose(
     setting = FrameSettings().frames
     names = [name for name in base.BACKENDS if setting != "pyav" or name == "pyav"]
     return _first(names, path, requests, media, setting=setting, threads=threads)
+
+
+def decoding_threads(slots: int, cores: int) -> int | None:
+    """Threads for one file where nobody says: None lets a lone slot use the machine.
+
+    Files side by side, each on one thread, are decoded faster than the same files one after the other on all:
+    the decoder's threads wait for each other (docs/benchmarks.md has the figures).
+
+    Args:
+        slots: Files that are decoded side by side.
+        cores: Of the machine, that this process may use.
+    """
+    return None if slots == 1 else max(1, cores // slots)
 
 
 def _decoder(name: str) -> Backend:

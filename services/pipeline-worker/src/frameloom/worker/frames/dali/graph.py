@@ -79,7 +79,9 @@ class Graph:
             return [_handed_over(one.as_tensor(), gpu=self._gpu) for one in self._pipeline.share_outputs()]
 
     def release(self) -> None:
-        """Gives the memory of the last sequence back to DALI."""
+        """Gives the memory of the last sequence back to DALI, once torch has copied from it."""
+        if self._gpu and (torch := usable_torch()) is not None:
+            torch.cuda.current_stream().synchronize()  # its copies are only queued until then
         with _told():
             self._pipeline.release_outputs()
 
