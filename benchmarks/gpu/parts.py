@@ -86,7 +86,7 @@ def end_to_end(path: Path, card: Card, frames: str, device: str) -> Figures:
     os.environ["FRAMELOOM_WORKER_FRAMES"], os.environ["FRAMELOOM_RUNTIME_DEVICE"] = frames, device
     figures: Figures = {"frames": 0}
     try:
-        pipeline = PersonTracking.configured({"pps": 1000}, ModelStore())
+        pipeline = PersonTracking.configured({"pps": 240}, ModelStore())
         pipeline.load()
         with timed(figures, card):
             summary = run(pipeline, path, emit=lambda *_: None, progress=lambda _: None)

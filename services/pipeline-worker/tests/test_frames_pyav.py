@@ -112,8 +112,12 @@ def test_colour_order(tmp_path: Path) -> None:
     assert read(clip, colour="bgr").pixels[0].mean(axis=(0, 1)).argmax() == 2
 
 
-def test_key_frames_only(tmp_path: Path) -> None:
-    clip = clips.write(tmp_path / "a.mp4", clips.numbered(64, 48), gop=10, options={})
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.mp4", "libx264"), ("a.webm", "libvpx-vp9"), ("c.mp4", "libsvtav1")],
+)
+def test_key_frames_only(tmp_path: Path, name: str, codec: str) -> None:
+    clip = clips.write(tmp_path / name, clips.numbered(64, 48), gop=10, codec=codec)
     request = FrameRequest(Sampling.key_frames())
     with open_frames(clip, request) as source:
         batch = next(iter(source))

@@ -32,6 +32,8 @@ from frameloom.worker.media.containers import open_container, start_seconds, vid
 logger = structlog.get_logger(__name__)
 
 _WITHOUT_PRESENTATION_TIMES = {"avi"}
+_DECODE_ALL = {"vp9", "libdav1d"}
+"""Decoders that do not heed ``skip_frame``; their key frames need nothing of what is between them."""
 
 
 class PyAVSource:
@@ -111,7 +113,10 @@ class PyAVSource:
         return self._converters[wanted].pixels(frame)
 
     def _frames(self) -> Iterator[VideoFrame]:
+        passing = self._only_keys and self._stream.codec_context.name in _DECODE_ALL
         for packet in self._packets():
+            if passing and self._reach.frames and packet.size and not packet.is_keyframe:
+                continue
             try:
                 frames = packet.decode()
             except av.FFmpegError:
