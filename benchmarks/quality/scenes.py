@@ -4,8 +4,9 @@
 
 On the mix, whose cuts are known because it was made with them, and on the trailer of Big Buck Bunny. The
 truth of the trailer was taken by hand: pictures looked at one by one around every jump and every low of
-brightness. Hard cuts must be met to the frame; a fade or dissolve counts as found if a cut lies within it.
-FOLDER is where `mix.py` keeps its files.
+brightness; a fade goes from the first frame that darkens to the last one that brightens. Hard cuts must be
+met to the frame; a fade or dissolve counts as found if a cut lies within it. FOLDER is where `mix.py` keeps
+its files.
 """
 
 from __future__ import annotations
@@ -40,16 +41,16 @@ class Transition:
 
 
 TRAILER = (
-    Transition(227, 255, hard=False),  # fade through black, black at 240
-    Transition(323, 351, hard=False),  # the same, 336
+    Transition(216, 264, hard=False),  # fade through black, black at 240
+    Transition(312, 360, hard=False),  # the same, 336
     Transition(593, 593),
-    Transition(753, 783, hard=False),  # 768
+    Transition(744, 792, hard=False),  # 768
     Transition(864, 864),
     Transition(900, 900),
     Transition(988, 988),
     Transition(1049, 1049),
-    Transition(1110, 1136, hard=False),  # dissolve, dark in the middle
-    Transition(1236, 1252, hard=False),  # fade out, then a title
+    Transition(1098, 1136, hard=False),  # dissolve, dark in the middle
+    Transition(1204, 1252, hard=False),  # fade out, then a title
 )
 TRAILER_FPS = 24
 CONFIGS: dict[str, Row] = {
