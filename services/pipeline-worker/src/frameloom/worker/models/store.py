@@ -15,6 +15,7 @@ import structlog
 
 from frameloom.common.documents.facts import ModelFacts
 from frameloom.common.documents.task import FailureCategory
+from frameloom.worker.models import supplied
 from frameloom.worker.models.catalogue import CATALOGUE
 from frameloom.worker.models.spec import (
     ModelSpec,
@@ -63,7 +64,7 @@ class ModelStore:
         fetch: bool = True,
         mirrors: Sequence[str] | None = None,
     ) -> None:
-        """Prepares the store; touches no file.
+        """Prepares the store; reads what operators have listed in its folders, else touches no file.
 
         Args:
             directory: The cache; see :func:`default_directory`.
@@ -75,6 +76,9 @@ class ModelStore:
         self._specs: dict[str, ModelSpec] = {spec.name: spec for spec in specs}
         self._fetch = fetch
         self._mirrors = tuple(mirrors if mirrors is not None else ModelSettings().mirrors)
+        folders = [self._directory, *(Path(mirror) for mirror in self._mirrors if Path(mirror).is_absolute())]
+        for spec in supplied.read(folders):
+            self._specs.setdefault(spec.name, spec)  # what is pinned stays what it is
 
     @property
     def directory(self) -> Path:

@@ -36,6 +36,7 @@ class FaceAnalysis(FramePipeline):
 
     Config = FaceConfig
     required_models = ("yunet", "sface")
+    optional_models = (*EXPRESSION_FILES, *LANDMARK_FILES)
     required_modules = ("cv2",)
     info: ClassVar[PipelineInfo] = PipelineInfo(
         name="face_analysis",

@@ -12,7 +12,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -21,11 +20,10 @@ from torch.nn import functional
 
 from frameloom.worker.models.store import ModelStore
 from frameloom.worker.pipelines.faces.config import EMOTIONS, EXPRESSION_FILES, LANDMARK_FILES
+from frameloom.worker.pipelines.faces.crops import Box, Pixels, cut, square
 from frameloom.worker.pipelines.persons.tfjs import read_weights
 
-Pixels = npt.NDArray[np.uint8]
 Points = npt.NDArray[np.float32]
-Box = tuple[float, float, float, float]
 
 _SIDE = 112
 _MEAN = (122.782, 117.001, 104.298)
@@ -113,7 +111,7 @@ class ExpressionReader:
         """
         if not boxes:
             return np.zeros((0, len(EMOTIONS)), np.float32)
-        crops = np.stack([cut(pixels, *square(box, _EXPRESSION_ROOM)) for box in boxes])
+        crops = np.stack([cut(pixels, *square(box, _EXPRESSION_ROOM), _SIDE) for box in boxes])
         found: npt.NDArray[np.float32] = torch.softmax(self._network(_tensor(crops)), dim=1).numpy()
         return found
 
@@ -130,40 +128,11 @@ class LandmarkFinder:
         if not boxes:
             return np.zeros((0, _POINTS, 2), np.float32)
         squares = [square(box, _LANDMARK_ROOM) for box in boxes]
-        crops = np.stack([cut(pixels, *found) for found in squares])
+        crops = np.stack([cut(pixels, *found, _SIDE) for found in squares])
         points = self._network(_tensor(crops)).numpy().reshape(-1, _POINTS, 2)
         places = np.array(squares, np.float32)
         found: Points = places[:, None, :2] + points * places[:, None, 2:]
         return found
-
-
-def square(box: Box, room: float) -> tuple[float, float, float]:
-    """Left, top and side of the square around a box, ``room`` times as large."""
-    left, top, width, height = box
-    side = max(width, height, 1.0) * room
-    return left + (width - side) / 2, top + (height - side) / 2, side
-
-
-def cut(pixels: Pixels, left: float, top: float, side: float) -> Pixels:
-    """A square of a frame as ``uint8 [112, 112, 3]``; what lies outside the frame is black."""
-    shrink = _SIDE / side
-    if shrink < 1:  # first whole pixels, averaged: points between pixels alone would flicker
-        height, width = pixels.shape[:2]
-        x0, y0 = max(0, int(left)), max(0, int(top))
-        x1, y1 = min(width, int(left + side) + 2), min(height, int(top + side) + 2)
-        if x1 > x0 and y1 > y0:
-            size = max(1, round((x1 - x0) * shrink)), max(1, round((y1 - y0) * shrink))
-            scale = size[0] / (x1 - x0), size[1] / (y1 - y0)
-            part = np.asarray(cv2.resize(pixels[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA), np.uint8)
-            return _placed(part, (left - x0) * scale[0], (top - y0) * scale[1], side * scale[0])
-    return _placed(pixels, left, top, side)
-
-
-def _placed(pixels: Pixels, left: float, top: float, side: float) -> Pixels:
-    scale = _SIDE / side
-    moved = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]], np.float64)
-    made = cv2.warpAffine(pixels, moved, (_SIDE, _SIDE), flags=cv2.INTER_LINEAR)
-    return np.asarray(made, np.uint8)
 
 
 def _tensor(crops: Pixels) -> torch.Tensor:

@@ -1,0 +1,1 @@
+"""Emotions in the voice: segments of sound, and their features."""
