@@ -8,12 +8,17 @@ import secrets
 import sys
 import uuid
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import urllib3
+from minio import Minio
+from minio.deleteobjects import DeleteObject
+from minio.error import S3Error
 from pydantic import SecretStr
+from urllib3.exceptions import HTTPError
 
 from frameloom.common.adapters.mongo import Mongo, MongoJobStore, MongoTaskStore
 from frameloom.common.adapters.s3 import S3ObjectStore
@@ -101,11 +106,30 @@ class Deployment:
                 await asyncio.sleep(_POLL_SECONDS)
 
     async def close(self) -> None:
-        """Ends whatever still runs."""
+        """Ends whatever still runs, and gives back what it took of the servers that all tests share."""
         if self.session is not None:
             await self.session.close()
         for name in list(self._processes):
             await self._processes.pop(name).stop(30)
+        # A store holds volumes for each bucket, and a few dozen buckets take all that there are. Where the
+        # test has ended the servers there is nothing to give back.
+        with suppress(HTTPError, S3Error):
+            await asyncio.to_thread(self._remove_bucket)
+
+    def _remove_bucket(self) -> None:
+        settings = self._s3()
+        client = Minio(
+            settings.endpoint,
+            access_key=settings.access_key,
+            secret_key=settings.secret_key.get_secret_value(),
+            region=settings.region,
+            secure=False,
+            http_client=urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=1, read=20)),
+        )
+        listed = client.list_objects(settings.bucket, recursive=True)
+        names = [DeleteObject(found.object_name) for found in listed if found.object_name]
+        assert not list(client.remove_objects(settings.bucket, names))
+        client.remove_bucket(settings.bucket)
 
     def log_of(self, name: str) -> str:
         """What a service has logged."""
@@ -201,15 +225,17 @@ class Deployment:
 
     async def keys(self, prefix: str = "") -> list[str]:
         """What lies in the bucket."""
-        settings = S3Settings(
+        async with S3ObjectStore.connected(self._s3()) as objects:
+            return await objects.keys(prefix)
+
+    def _s3(self) -> S3Settings:
+        return S3Settings(
             endpoint=self.environment["FRAMELOOM_S3_ENDPOINT"],
             access_key=self.environment["FRAMELOOM_S3_ACCESS_KEY"],
             secret_key=self.environment["FRAMELOOM_S3_SECRET_KEY"],
             bucket=self.environment["FRAMELOOM_S3_BUCKET"],
             secure=False,
         )
-        async with S3ObjectStore.connected(settings) as objects:
-            return await objects.keys(prefix)
 
     def _mongo(self) -> AbstractAsyncContextManager[Mongo]:
         return Mongo.connected(
