@@ -116,6 +116,7 @@ class _Film:
         self._whole = (self._whole[0], self._whole[1] + self._whole[1] % 2)
         self._stream = self._new_stream()
         self._sounds = {sound.index: _Sound(sound, out, source.start) for sound in source.sounds}
+        self._canvas = Image.new("RGB", self._whole, BACKGROUND)
         self._last = -1
 
     def write(self, target: Path, on_progress: Progress | None) -> Made:
@@ -155,11 +156,10 @@ class _Film:
         if self._look.captions:
             self._painter.captions(picture, self._findings.cues_at(part.time))
         if picture.size != self._whole:
-            whole = Image.new("RGB", self._whole, BACKGROUND)
-            whole.paste(picture, (0, 0))
+            self._canvas.paste(picture, (0, 0))
             if self._strip is not None:
-                whole.paste(self._strip.at(part.time), (0, self._size[1]))
-            picture = whole
+                self._canvas.paste(self._strip.at(part.time), (0, self._size[1]))
+            picture = self._canvas
         shown = VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
         frame = shown.reformat(format="yuv420p", dst_colorspace="ITU709")
         frame.time_base = self._source.time_base

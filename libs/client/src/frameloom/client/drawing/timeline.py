@@ -25,8 +25,10 @@ from frameloom.client.drawing.palette import (
 )
 
 _ORDER = ("scenes", "persons", "speakers", "sounds", "emotions")
+_WHO_SPEAKS = "voices"
+"""A lane made of captions, where there is none of speakers."""
 _MOST_LANES = 7
-_MOST_ROWS = 3
+_MOST_ROWS = 5
 _TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
 
 
@@ -116,7 +118,10 @@ def _lanes(findings: Findings) -> list[tuple[str, Sequence[Span] | Curve]]:
     """What to show, the usual ones first."""
     spans: dict[str, Sequence[Span]] = {name: found for name, found in findings.lanes.items() if found}
     if findings.cues and "speakers" not in spans:
-        spans["speech"] = [Span(cue.begin, cue.end, cue.speaker or cue.text) for cue in findings.cues]
+        named = any(cue.speaker for cue in findings.cues)
+        spans[_WHO_SPEAKS if named else "speech"] = [
+            Span(cue.begin, cue.end, cue.speaker if named else cue.text) for cue in findings.cues
+        ]
     names = sorted(spans, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name))
     lanes: list[tuple[str, Sequence[Span] | Curve]] = [(name, spans[name]) for name in names]
     lanes += [(name, curve) for name, curve in sorted(findings.curves.items()) if len(curve.times) > 1]
@@ -124,7 +129,7 @@ def _lanes(findings: Findings) -> list[tuple[str, Sequence[Span] | Curve]]:
 
 
 def _packed(spans: Sequence[Span]) -> list[list[Span]]:
-    """Spans in as few rows as they need, so that none covers another; at most three, the rest left out."""
+    """Spans in as few rows as they need, so that none covers another; at most five, the rest left out."""
     rows: list[list[Span]] = []
     for span in spans:
         for row in rows:
@@ -164,7 +169,7 @@ def _spans(
 def _colours(name: str, spans: Sequence[Span]) -> dict[str, Colour]:
     """A colour for each label; speakers have the one of their captions, others one each, as they come."""
     labels = dict.fromkeys(span.label for span in spans)
-    if name == "speakers":
+    if name in {"speakers", _WHO_SPEAKS}:
         return {label: colour_of(label) for label in labels}
     return {label: colour_of(f"emotion {number}") for number, label in enumerate(labels)}
 
