@@ -20,7 +20,7 @@ from frameloom.worker.pipelines.ocr import Ocr
 from frameloom.worker.pipelines.texts import lines as texts_lines
 from frameloom.worker.pipelines.texts.finder import outlined
 from frameloom.worker.pipelines.texts.lines import Line, LineFollower, Reading
-from frameloom.worker.pipelines.texts.reader import decoded
+from frameloom.worker.pipelines.texts.reader import batches, decoded
 from frameloom.worker.pipelines.texts.stillness import Stillness
 
 Fetch = Callable[..., ModelStore]
@@ -122,6 +122,13 @@ def test_letters_are_what_is_left_of_repeats_and_blanks() -> None:
     answer[np.arange(len(path)), path] = 0.7
     assert decoded(answer, known) == ("aab b", pytest.approx(0.7))
     assert decoded(np.eye(4, dtype=np.float32)[[0, 0]], known) == ("", 0.0)
+
+
+def test_wide_lines_go_in_smaller_groups() -> None:
+    widths = [3200, 320, 320, 1000, 2600]
+    order = sorted(range(5), key=lambda place: widths[place])
+    assert list(batches(order, widths)) == [[1, 2, 3], [4], [0]]
+    assert list(batches([], [])) == []
 
 
 def test_boxes_grow_back_around_what_is_painted() -> None:
