@@ -10,7 +10,6 @@ import socket
 import sys
 import threading
 
-from frameloom.common.documents import PipelineOffer
 from frameloom.common.logging import configure_logging
 from frameloom.common.settings import LogSettings, load
 from frameloom.worker.child.line import Line
@@ -20,7 +19,7 @@ from frameloom.worker.child.warmth import Warmth
 from frameloom.worker.models.store import ModelStore
 from frameloom.worker.pipelines.base import Pipeline
 from frameloom.worker.pipelines.parts import Part
-from frameloom.worker.pipelines.registry import load_pipelines
+from frameloom.worker.pipelines.registry import load_pipelines, offer
 from frameloom.worker.pipelines.runner import run_together
 
 _PR_SET_PDEATHSIG = 1
@@ -45,14 +44,8 @@ class Child:
 
     def _describe(self, request: Describe) -> None:
         self._pipelines = load_pipelines(request.extra_pipelines)
-        offers = []
-        for name, pipeline in sorted(self._pipelines.items()):
-            usable, reason = pipeline.available(self._models)
-            info = pipeline.info.model_copy(update={"config_schema": pipeline.Config.model_json_schema()})
-            known = {spec.name for spec in self._models.specs}  # with those that the pipeline brings itself
-            models = tuple(self._models.facts(model) for model in pipeline.required_models if model in known)
-            offers.append(PipelineOffer(id=name, info=info, available=usable, reason=reason, models=models))
-        self._line.send(Description(offers=tuple(offers), versions=_versions()))
+        offers = tuple(offer(pipeline, self._models) for pipeline in self._pipelines.values())
+        self._line.send(Description(offers=offers, versions=_versions()))
 
     def _run(self, request: Run) -> None:
         parts = [part for member in request.members if (part := self._part(member)) is not None]

@@ -12,6 +12,7 @@ from typing import Self
 
 import structlog
 
+from frameloom.worker import runtime
 from frameloom.worker.child.protocol import LENGTH, MOST_BYTES, REPLY, Reply, Request, pack
 
 _END_SECONDS = 5.0
@@ -63,6 +64,7 @@ class ChildProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=sys.stderr,
                 start_new_session=True,
+                env=runtime.environment(os.environ),
             )
         except BaseException:
             ours.close()
