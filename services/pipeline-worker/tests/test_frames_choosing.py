@@ -117,7 +117,8 @@ def test_slots_share_the_cores(slots: int, cores: int, threads: int | None) -> N
     assert decoding_threads(slots, cores) == threads
 
 
-def test_without_a_gpu_nothing_is_said_of_it(tmp_path: Path) -> None:
+def test_without_a_gpu_nothing_is_said_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FRAMELOOM_WORKER_FRAMES", raising=False)
     if gpu() is not None:
         pytest.skip("this machine has a GPU")
     clip = clips.write(tmp_path / "a.webm", clips.numbered(64, 48), frames=2, codec="libvpx-vp9")

@@ -7,6 +7,7 @@ tried as well.
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import worker_clips as clips
 
 from frameloom.worker.errors import TaskError
 from frameloom.worker.frames import FrameBatch, FrameRequest, Sampling, open_frames, open_shared
+from frameloom.worker.frames.batching import Subscriptions
 from frameloom.worker.frames.dali.driver import dali_version, gpu
 
 EVERY = Sampling.every_frame()
@@ -195,3 +197,43 @@ def test_a_batch_goes_to_torch_without_a_copy(tmp_path: Path) -> None:
     assert bool((tensor.cpu().numpy() == batch.pixels).all())
     if batch.device == "cpu":
         assert tensor.data_ptr() == batch.pixels.ctypes.data
+
+
+@needs_dali
+@pytest.mark.parametrize("angle", [0, 90])
+def test_tensors_go_the_way_that_they_go_on_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, angle: int
+) -> None:
+    """From DALI by DLPack into a batch that is a tensor; here all of it in main memory."""
+    torch = pytest.importorskip("torch")
+    from frameloom.worker.frames.dali import graph, source
+
+    monkeypatch.setattr(graph, "_handed_over", lambda tensor, *, gpu: torch.from_dlpack(tensor)[0])
+    allocate = functools.partial(torch.empty, dtype=torch.uint8)
+    monkeypatch.setattr(
+        source, "Subscriptions", lambda *of, **other: Subscriptions(*of, **{**other, "allocate": allocate})
+    )
+    clip = numbered(tmp_path / "a.mp4", "libvpx-vp9", frames=30, rotation=angle)
+    with open_frames(clip, FrameRequest(EVERY, size=(48, 54), batch_size=8), backend="dali") as opened:
+        batches = list(opened)
+    assert all(isinstance(batch.torch(), torch.Tensor) for batch in batches)
+    assert [clips.index_of(p) for batch in batches for p in batch.pixels] == list(range(30))
+
+
+def test_a_batch_that_is_a_tensor() -> None:
+    torch = pytest.importorskip("torch")
+    tensor = torch.arange(24, dtype=torch.uint8).reshape(2, 2, 2, 3)
+    batch = FrameBatch(tensor, np.zeros(2), np.arange(2))
+    assert len(batch) == 2
+    assert batch.torch() is tensor
+    assert batch.pixels.tolist() == tensor.tolist()
+    assert not batch.pixels.flags.writeable
+
+
+def test_a_batch_in_main_memory_is_a_tensor_without_a_copy() -> None:
+    pytest.importorskip("torch")
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3)
+    pixels.flags.writeable = False
+    batch = FrameBatch(pixels, np.zeros(2), np.arange(2))
+    assert batch.device == "cpu"
+    assert batch.torch().data_ptr() == pixels.ctypes.data
