@@ -82,7 +82,7 @@ class FrameRequest:
         colour: Order of the three channels.
         batch_size: Frames per batch, at most; the last one is shorter.
         scaling: Filter of the resize: ``area`` averages, so that small things survive;
-            ``fast_bilinear`` is cheapest.
+            ``fast_bilinear`` is cheapest, but coarse, and up to half a pixel beside.
     """
 
     sampling: Sampling
