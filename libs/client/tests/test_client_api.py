@@ -88,7 +88,7 @@ async def test_a_refusal_carries_the_servers_code_sentence_and_hint(gateway, vid
             422,
             {"detail": [{"loc": ["query", "page"], "msg": "too small"}]},
             RefusedError,
-            "query.page: too small",
+            "page: too small",
         ),
         (404, {"detail": "Not Found"}, RefusedError, "Not Found"),
         (413, [], RefusedError, "413"),

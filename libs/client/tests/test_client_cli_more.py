@@ -136,8 +136,62 @@ def test_the_defaults_are_a_configuration_to_begin_from(call):
         "face_analysis": {"threshold": 27.0}
     }
     done = call("config", "--show-default", "-p", "nothing")
-    assert (done.exit_code, "It has: scene_detection, face_analysis" in done.stderr) == (2, True)
+    assert (done.exit_code, done.stderr.splitlines()[0]) == (4, "error: Pipeline 'nothing' not found")
+    alias = call("config", "--show-default", "-p", "Scene")
+    assert json.loads(alias.stdout) == {"Scene": {"threshold": 1}}  # as the server names it
     assert json.loads(call("config").stdout) == {"what": "config"}
+
+
+def test_a_status_that_does_not_exist_is_wrong_usage(call, gateway):
+    done = call("jobs", "--status", "done")
+    assert (done.exit_code, gateway.seen) == (2, [])
+    assert "hint: Choose among: pending, running, completed, failed, cancelled" in done.stderr
+
+
+def test_the_events_of_one_job_do_not_repeat_its_id(call, gateway):
+    job = gateway.add_job("a.mp4", ["face_analysis"])
+    lines = call("events", job["id"]).stdout.splitlines()
+    assert lines[0].split()[2:] == ["job.submitted"]
+    assert all(job["id"] not in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("width", "told"),
+    [(120, ["ANNOTATIONS", "SECONDS"]), (90, ["ANNOTATIONS"]), (75, [])],
+)
+def test_names_of_files_stay_whole_on_narrow_terminals(width, told):
+    from frameloom.client.models import JobResults
+    from frameloom.client.render.tables import results_table
+    from frameloom.client.reports import Report
+
+    one = {
+        "pipeline_name": "scene_detection",
+        "status": "completed",
+        "annotation_count": 2,
+        "processing_time": 0.7,
+        "files": [{"filename": "a_long_name_of_a_clip_scene_detection.json"}],
+    }
+    results = {"job_id": "j", "status": "completed", "pipeline_results": {"scene_detection": one}}
+    table = results_table([Report("j", JobResults.model_validate(results))], width=width)
+    names = [str(column.header) for column in table.columns]
+    assert names == ["PIPELINE", "STATUS", *told, "FILE"]
+    out = Console(width=width, file=io.StringIO())
+    out.print(table)
+    assert "a_long_name_of_a_clip_scene_detection.json" in out.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_names_of_pipelines_are_never_folded(width):
+    from frameloom.client.models import Pipeline
+    from frameloom.client.render.tables import pipelines_table
+
+    facts = {"outputs": [{"format": "JSON"}], "description": "Finds faces and more " * 5, "stability": "beta"}
+    one = Pipeline.model_validate({"name": "face_openface3_embedding", "enabled": True, **facts})
+    out = Console(width=width, file=io.StringIO())
+    out.print(pipelines_table([one], width=width))
+    shown = out.file.getvalue()
+    assert "face_openface3_embedding" in shown
+    assert ("OUTPUTS" in shown) is (width == 200)
 
 
 def test_health_in_words_and_as_json(gateway, call):

@@ -61,6 +61,8 @@ async def test_stack_is_ready_and_leaves_nothing(tmp_path: Path) -> None:
             "results",
         }
         assert all(pids.values())
+        worker = psutil.Process(pids["worker-1"] or 0).environ()
+        assert worker["FRAMELOOM_WORKER_NICE"] == os.environ.get("FRAMELOOM_WORKER_NICE", "10")
         assert stack.base_url.startswith("http://127.0.0.1:")
         key = tmp_path / "data" / "api-key"
         assert key.read_text() == f"{stack.api_key}\n"

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from frameloom.common.adapters.memory import MemoryPublisher
-from frameloom.common.documents import TaskState
+from frameloom.common.adapters.memory import MemoryPublisher, MemoryTaskStore
+from frameloom.common.clock import Clock
+from frameloom.common.documents import TaskDocument, TaskState
 from frameloom.common.errors import BrokerUnavailableError
 from frameloom.common.events import Event, TaskDispatched
 
@@ -40,6 +41,30 @@ async def test_the_window_bounds_what_is_out(world: Any) -> None:
     assert len(jobs_sent(world)) == 4
     await world.dispatcher.dispatch()
     assert len(jobs_sent(world)) == 4
+
+
+class AskedTasks(MemoryTaskStore):
+    """Remembers how much of the queue was asked for."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.asked: list[int] = []
+
+    async def waiting(self, pipeline: str, limit_per_tenant: int) -> list[TaskDocument]:
+        self.asked.append(limit_per_tenant)
+        return await super().waiting(pipeline, limit_per_tenant)
+
+
+async def test_no_more_of_the_queue_is_read_than_fits(world: Any) -> None:
+    world.tasks = AskedTasks(world.clock)
+    for n in range(9):
+        await world.submit_and_plan(f"j{n}")
+    await world.worker(slots=3)
+    await world.dispatcher.dispatch()
+    assert world.tasks.asked == [6]
+    await world.dispatcher.dispatch()  # the window is full
+    assert world.tasks.asked == [6]
+    assert len(jobs_sent(world)) == 6
 
 
 async def test_without_workers_nothing_goes_out(world: Any) -> None:

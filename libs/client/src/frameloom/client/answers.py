@@ -31,6 +31,12 @@ _KINDS: dict[int, type[ClientError]] = {
     429: RateLimitedError,
     503: UnavailableError,
 }
+_LISTS = {
+    "JOB_NOT_FOUND": "`frameloom jobs` lists those that there are",
+    "KEY_NOT_FOUND": "`frameloom keys list` lists those that there are",
+    "PIPELINE_NOT_FOUND": "`frameloom pipelines` lists those that there are",
+}
+"""What to do about an unknown id, by the error's code: the server's hints speak of HTTP."""
 _NOT_UP = "Is it running? Start one with `frameloom up`, or name another with --server"
 
 
@@ -52,7 +58,7 @@ def check(response: httpx.Response, key: Key | None = None) -> None:
     kind = _KINDS.get(status) or (RefusedError if 400 <= status < 500 else ServerError)
     error = kind(
         envelope.get("message") or _fallback(response),
-        hint=_hint(status, key, envelope.get("hint")),
+        hint=_hint(status, envelope.get("code"), key, envelope.get("hint")),
         code=_code(envelope, kind),
         status=status,
         detail=envelope.get("detail"),
@@ -144,12 +150,15 @@ def _envelope(response: httpx.Response) -> dict[str, Any]:
 
 
 def _problems(items: list[Any]) -> str | None:
-    said = [
-        f"{'.'.join(str(part) for part in item.get('loc', ()))}: {item.get('msg', 'invalid')}"
-        for item in items
-        if isinstance(item, dict)
-    ]
+    said = [f"{_place(item)}{item.get('msg', 'invalid')}" for item in items if isinstance(item, dict)]
     return "; ".join(said) or None
+
+
+def _place(item: dict[str, Any]) -> str:
+    """What a problem is about, without the part of the request in which it stood: ``scopes[1]: ``."""
+    _, *path = item.get("loc") or [None]
+    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return f"{place.removeprefix('.')}: " if place else ""
 
 
 def _text(value: object) -> str | None:
@@ -166,7 +175,7 @@ def _code(envelope: dict[str, Any], kind: type[ClientError]) -> str:
     return kind.code if code in {None, "HTTP_ERROR"} else str(code)
 
 
-def _hint(status: int, key: Key | None, told: str | None) -> str | None:
+def _hint(status: int, code: str | None, key: Key | None, told: str | None) -> str | None:
     """What to do. About a key we know more than the server: whether there was one, and where it came from."""
     if status == 401:
         if key is None:
@@ -181,4 +190,5 @@ def _hint(status: int, key: Key | None, told: str | None) -> str | None:
         return told or f"The key came from {key.origin}; `frameloom keys list` tells what it allows"
     if status == 503 and told is None:
         return "`frameloom doctor` tells which part of the server is down"
-    return told
+    speaks_of_http = status == 404 and (told is None or "GET /" in told)
+    return _LISTS.get(code or "", told) if speaks_of_http else told

@@ -182,6 +182,7 @@ class Stack:
     def _environment(self) -> dict[str, str]:
         return {
             "FRAMELOOM_GATEWAY_ENVIRONMENT": "embedded",
+            "FRAMELOOM_WORKER_NICE": "10",  # the pipelines yield to what users wait for
             **os.environ,
             "PYTHONUNBUFFERED": "1",
             "FRAMELOOM_LOG_FORMAT": self.options.log_format,

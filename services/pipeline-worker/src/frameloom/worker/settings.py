@@ -32,6 +32,9 @@ class WorkerSettings(BaseSettings):
     """An attempt that takes longer is ended, unless the task brings its own deadline."""
     child_start_seconds: float = Field(default=120.0, gt=0)
     """A child process that is not ready by then is given up: importing models can take long."""
+    nice: int = Field(default=0, ge=0, le=19)
+    """How far the child processes yield the processor to others of the machine, as Unix's ``nice``; 0: not at
+    all. The embedded stack, where the gateway and the database run beside them, sets 10."""
 
     @field_validator("pipelines", "extra_pipelines", mode="before")
     @classmethod

@@ -25,6 +25,7 @@ from frameloom.scheduler import window
 from frameloom.scheduler.settings import SchedulerSettings
 
 _PER_TENANT = 64
+_LONGEST_REST_SECONDS = 0.1
 log = structlog.get_logger(__name__)
 
 
@@ -64,10 +65,13 @@ class Dispatcher:
         while True:
             await set_within(self._wake, self._settings.dispatch_every_seconds)
             self._wake.clear()
+            began = asyncio.get_running_loop().time()
             try:
                 await self.dispatch()
             except TransientError as error:
                 log.warning("dispatch waits", reason=str(error))
+            # At most half of the time is spent on rounds: what wakes meanwhile shares the next one.
+            await asyncio.sleep(min(asyncio.get_running_loop().time() - began, _LONGEST_REST_SECONDS))
 
     async def dispatch(self) -> None:
         """One round over all pipelines that have queued tasks."""
@@ -83,15 +87,18 @@ class Dispatcher:
         room = window.capacity(pipeline, topic, fleet, running)
         if room.slots == 0:
             return
-        waiting, unclaimed, shares = await asyncio.gather(
-            self._tasks.waiting(pipeline, _PER_TENANT),
-            self._tasks.unclaimed(pipeline),
-            self._tasks.running_by_tenant(pipeline),
-        )
+        unclaimed = await self._tasks.unclaimed(pipeline)
         after_seconds, now = self._settings.redispatch_after_seconds, self._clock.now()
         for dispatch in window.overdue(unclaimed, room, after_seconds, now, random.choice):
             log.warning("published again", task_id=dispatch.task.id, dispatches=dispatch.task.dispatches)
             await self._send(dispatch, topic)
+        left = room.left(len(unclaimed))
+        if left == 0:
+            return
+        # Of each tenant no more can be chosen than fit, and they come in the order of the queue.
+        waiting, shares = await asyncio.gather(
+            self._tasks.waiting(pipeline, min(left, _PER_TENANT)), self._tasks.running_by_tenant(pipeline)
+        )
         for dispatch in window.choose(waiting, unclaimed, shares, room, random.choice):
             await self._send(dispatch, topic)
 

@@ -38,6 +38,10 @@ class Capacity:
         """
         return max(2 * self.free, self.slots)
 
+    def left(self, unclaimed: int) -> int:
+        """How many more messages fit beside so many that are out and unclaimed."""
+        return max(0, self.window - unclaimed)
+
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
@@ -80,7 +84,7 @@ def choose(
         room: What the workers can take.
         pick: Chooses one of several partitions of a worker.
     """
-    count = min(len(waiting), max(0, room.window - len(unclaimed)))
+    count = min(len(waiting), room.left(len(unclaimed)))
     shares = Counter(running_by_tenant)
     shares.update(task.tenant for task in unclaimed)
     load: Counter[str] = Counter()

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from frameloom.client import options
-from frameloom.client.errors import UsageError
 
 if TYPE_CHECKING:
     from frameloom.client.api import AsyncClient
@@ -45,8 +44,6 @@ async def _server(connection: AsyncClient) -> dict[str, Any]:
 async def _defaults(connection: AsyncClient, names: Sequence[str]) -> dict[str, Any]:
     async with connection as client:
         offered = {one.name: one for one in await client.pipelines()}
-    unknown = [name for name in names if name not in offered]
-    if unknown:
-        known = ", ".join(offered)
-        raise UsageError(f"The server has no pipeline {unknown[0]}", hint=f"It has: {known}")
-    return {name: offered[name].defaults for name in names or offered}
+        # What is not in the list may be another name of what is.
+        asked = [offered.get(name) or await client.pipeline(name) for name in names]
+    return {one.name: one.defaults for one in asked or offered.values()}

@@ -48,11 +48,11 @@ async def _tell(connection: AsyncClient, job: str | None, after: str | None, *, 
             if MODE.json:
                 output.emit_json(item.model_dump(mode="json", exclude_none=True), pretty=False)
             else:
-                output.result(_line(item))
+                output.result(_line(item, of_all=job is None))
 
 
-def _line(item: FeedItem) -> str:
-    """Time, event, job, and the facts of it."""
+def _line(item: FeedItem, *, of_all: bool) -> str:
+    """Time, event, job where that is not known, and the facts of it."""
     from frameloom.client.models import TaskProgress
     from frameloom.client.render.tables import moment
 
@@ -63,4 +63,5 @@ def _line(item: FeedItem) -> str:
         when = moment(item.time) if item.time else ""
         told = (item.data.get(name) for name in _FACTS)
         facts = [str(fact) for fact in told if fact]
-    return f"{when:19}  {item.type}  {item.job_id}  {'; '.join(facts)}".rstrip()
+    named = f"  {item.job_id}" if of_all else ""
+    return f"{when:19}  {item.type:<14}{named}  {'; '.join(facts)}".rstrip()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import typer
@@ -36,7 +37,7 @@ def show(
         return
     from frameloom.client.render.cards import job_card
 
-    output.show(job_card(found, results))
+    output.show(job_card(found, results, width=output.console(sys.stdout).width))
     if not found.ended:
         output.say(f"watch it with: frameloom watch {found.id}")
 

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from frameloom.client import options
+from frameloom.client.errors import UsageError
 from frameloom.client.mode import MODE
 
 if TYPE_CHECKING:
     from frameloom.client.api import AsyncClient
     from frameloom.client.models import JobPage
+
+_STATUSES = ("pending", "running", "completed", "failed", "cancelled")
 
 
 def jobs(
@@ -33,6 +36,8 @@ def jobs(
     from frameloom.client.render import output
     from frameloom.client.running import run
 
+    if status is not None and status not in _STATUSES:
+        raise UsageError(f"There is no status {status}", hint=f"Choose among: {', '.join(_STATUSES)}")
     connection = options.connected(server, key_file)
     found = run(_all(connection, status) if everything else _jobs(connection, page, per_page, status))
     if MODE.json:

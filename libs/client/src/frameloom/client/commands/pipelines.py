@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,7 +51,7 @@ def pipelines(
     elif not found:
         output.say("The server has no pipeline: no worker has announced itself yet")
     elif not detailed:
-        output.show(tables.pipelines_table(found))
+        output.show(tables.pipelines_table(found, width=output.console(sys.stdout).width))
     else:
         for one in found:
             output.show(tables.pipeline_card(one))

@@ -16,6 +16,8 @@ from frameloom.client.render.tables import size
 from frameloom.client.render.words import frames, speed
 from frameloom.client.tracking import JobView, PipelineView
 
+_WIDE = 100
+"""Columns from which on bars are longer; on a narrower terminal the words beside them need the room."""
 _STYLES = {"completed": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}
 
 
@@ -27,7 +29,7 @@ class Bars:
         self._progress = Progress(
             _Mark(),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=28),
+            BarColumn(bar_width=28 if self._console.width >= _WIDE else 16),
             _Percent(),
             _Fact("frames", right=True),
             _Fact("speed", right=True),

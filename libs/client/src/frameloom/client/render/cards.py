@@ -13,8 +13,8 @@ from frameloom.client.render.tables import grid, moment, plain, results_table, s
 from frameloom.client.reports import Report
 
 
-def job_card(job: Job, results: JobResults) -> Group:
-    """All about one job."""
+def job_card(job: Job, results: JobResults, *, width: int) -> Group:
+    """All about one job, on a terminal of so many columns."""
     took = ""
     if job.created_at and job.completed_at:
         took = duration((job.completed_at - job.created_at).total_seconds())
@@ -32,7 +32,7 @@ def job_card(job: Job, results: JobResults) -> Group:
     report = Report(job.id, results)
     lines: list[RenderableType] = [Text(f"  {name:<10}{shown(value)}") for name, value in facts if value]
     if results.pipeline_results:
-        lines += [Text(), Padding(results_table([report]), (0, 0, 0, 2))]
+        lines += [Text(), Padding(results_table([report], width=width - 2), (0, 0, 0, 2))]
     lines += [Text(f"  {shown(line)}") for line in report.troubles() if line != job.error_message]
     return Group(Text.assemble((shown(job.id), "bold"), "  ", word(job.status)), *lines)
 

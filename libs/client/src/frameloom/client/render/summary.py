@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from frameloom.client.mode import MODE
-from frameloom.client.render.output import emit_json, is_live, say, say_error, show
+from frameloom.client.render.output import console, emit_json, is_live, say, say_error, show
 from frameloom.client.reports import Report, summary
 
 
@@ -24,7 +25,7 @@ def tell(reports: Sequence[Report], *, out: Path | None = None) -> None:
 
         if is_live():
             say("")
-        show(results_table(reports))
+        show(results_table(reports, width=console(sys.stdout).width))
     for report in reports:
         prefix = f"{report.label}: " if len(reports) > 1 else ""
         for line in report.troubles():

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -36,7 +37,7 @@ _COLOURS = {
 }
 
 
-_WHOLE = ("JOB", "KEY", "STATUS", "SIZE", "CREATED", "EXPIRES", "LAST USED")
+_WHOLE = ("JOB", "KEY", "STATUS", "SIZE", "CREATED", "EXPIRES", "LAST USED", "PIPELINE", "READY", "STABILITY")
 """Columns that are never folded."""
 
 
@@ -136,35 +137,66 @@ def _note(job: Job) -> str:
     return job.error_message or (f"number {job.queue_position} in the queue" if job.queue_position else "")
 
 
-def results_table(reports: Sequence[Report]) -> Table:
-    """One row for each pipeline; of several jobs with their videos in front."""
-    labelled = len(reports) > 1
-    tried = any(len(one.attempts) > 1 for report in reports for one in report.pipelines.values())
-    columns = ["VIDEO"] * labelled + ["PIPELINE", "STATUS"] + ["ATTEMPTS"] * tried
-    numbers = ("ATTEMPTS", "ANNOTATIONS", "SECONDS")
-    table = grid(*columns, "ANNOTATIONS", "SECONDS", "FILE", right=numbers)
-    for report in reports:
-        for name, one in report.pipelines.items():
-            cells = [plain(report.label)] * labelled + [plain(name), word(one.status)]
-            cells += [plain(len(one.attempts) or 1)] * tried
-            seconds = "" if one.processing_time is None else f"{one.processing_time:.2f}"
-            files = Text("\n").join(plain(entry) for entry in report.file_names(name))
-            table.add_row(*cells, plain(one.annotation_count), plain(seconds), files)
+def results_table(reports: Sequence[Report], *, width: int) -> Table:
+    """One row for each pipeline; of several jobs with their videos in front.
+
+    Args:
+        reports: One for each job.
+        width: Columns of the terminal; where it is too narrow for them, seconds and then numbers of
+            annotations are left out, so that the files' names stay whole.
+    """
+    rows = [(report, name, one) for report in reports for name, one in report.pipelines.items()]
+    columns: dict[str, list[Text]] = {
+        "VIDEO": [plain(report.label) for report, _, _ in rows] if len(reports) > 1 else [],
+        "PIPELINE": [plain(name) for _, name, _ in rows],
+        "STATUS": [word(one.status) for _, _, one in rows],
+        "ATTEMPTS": [],
+        "ANNOTATIONS": [plain(one.annotation_count) for _, _, one in rows],
+        "SECONDS": [plain(_seconds(one.processing_time)) for _, _, one in rows],
+        "FILE": [Text("\n").join(map(plain, report.file_names(name))) for report, name, _ in rows],
+    }
+    if any(len(one.attempts) > 1 for _, _, one in rows):
+        columns["ATTEMPTS"] = [plain(len(one.attempts) or 1) for _, _, one in rows]
+    told = {name: cells for name, cells in columns.items() if cells}
+    for spared in ("SECONDS", "ANNOTATIONS"):
+        if _width(told) > width:
+            told.pop(spared, None)
+    table = grid(*told, right=("ATTEMPTS", "ANNOTATIONS", "SECONDS"), whole=("PIPELINE", "STATUS"))
+    for cells in zip(*told.values(), strict=True):
+        table.add_row(*cells)
     return table
 
 
-def pipelines_table(pipelines: Iterable[Pipeline]) -> Table:
-    """The short list of pipelines."""
-    table = grid("PIPELINE", "READY", "STABILITY", "OUTPUTS", "DESCRIPTION")
-    for one in pipelines:
-        table.add_row(
-            plain(one.name),
-            Text("yes", style="green") if one.enabled else Text("no", style="yellow"),
-            plain(one.stability),
-            plain(", ".join(str(output.get("format", "?")) for output in one.outputs)),
-            plain(one.description),
-        )
-    return table
+def _seconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.2f}"
+
+
+def _width(columns: Mapping[str, Sequence[Text]]) -> int:
+    """Of a table with nothing folded; three blanks stand between columns."""
+    widest = [
+        max([cell_len(name), *(cell_len(line) for cell in cells for line in cell.plain.split("\n"))])
+        for name, cells in columns.items()
+    ]
+    return sum(widest) + 3 * (len(widest) - 1)
+
+
+def pipelines_table(pipelines: Sequence[Pipeline], *, width: int) -> Table:
+    """The short list of pipelines; on a narrow terminal without what they write."""
+    yes, no = Text("yes", style="green"), Text("no", style="yellow")
+    return _fitted(
+        width,
+        {
+            "PIPELINE": (0, [plain(one.name) for one in pipelines]),
+            "READY": (0, [yes if one.enabled else no for one in pipelines]),
+            "STABILITY": (0, [plain(one.stability) for one in pipelines]),
+            "OUTPUTS": (100, [plain(_formats(one)) for one in pipelines]),
+            "DESCRIPTION": (0, [plain(one.description) for one in pipelines]),
+        },
+    )
+
+
+def _formats(one: Pipeline) -> str:
+    return ", ".join(str(output.get("format", "?")) for output in one.outputs)
 
 
 def pipeline_card(one: Pipeline) -> Group:
@@ -196,7 +228,7 @@ def _output(output: dict[str, object]) -> str:
 
 def settings_table(one: Pipeline) -> Table:
     """The settings that a pipeline takes, from either kind of schema."""
-    table = grid("SETTING", "TYPE", "DEFAULT", "RANGE", "MEANING")
+    table = grid("SETTING", "TYPE", "DEFAULT", "RANGE", "MEANING", whole=("SETTING", "TYPE"))
     for key, facts in one.settings.items():
         kinds = [facts.get("type") or "/".join(str(a.get("type")) for a in facts.get("anyOf", ()))]
         table.add_row(

@@ -17,10 +17,12 @@ from frameloom.worker.child.protocol import Describe, Description, Member, Run
 from frameloom.worker.child.voice import Voice, failure
 from frameloom.worker.child.warmth import Warmth
 from frameloom.worker.models.store import ModelStore
+from frameloom.worker.niceness import yield_to_others
 from frameloom.worker.pipelines.base import Pipeline
 from frameloom.worker.pipelines.parts import Part
 from frameloom.worker.pipelines.registry import load_pipelines, offer
 from frameloom.worker.pipelines.runner import run_together
+from frameloom.worker.settings import WorkerSettings
 
 _PR_SET_PDEATHSIG = 1
 
@@ -96,6 +98,7 @@ def main() -> None:
     configure_logging("worker-child", load(LogSettings))
     connection = socket.socket(fileno=int(sys.argv[1]))
     _end_with_parent(connection)
+    yield_to_others(load(WorkerSettings).nice)
     Child(Line(connection)).serve()
 
 

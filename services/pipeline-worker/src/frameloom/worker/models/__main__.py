@@ -136,7 +136,7 @@ def _list(store: ModelStore, options: argparse.Namespace) -> int:
                 entry.source,
             )
         )
-    _table(rows, right=4)
+    _table(_fitting(rows), right=4)
     here = sum(entry.size_bytes for entry in found if entry.cached)
     sys.stderr.write(
         f"{sum(entry.cached for entry in found)} of {len(found)} files, {here / _MIB:.1f} MiB, are in "
@@ -248,6 +248,18 @@ def _say_error(message: str, hint: str | None, code: int, as_json: bool) -> int:
 
 def _emit(document: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def _fitting(rows: Sequence[tuple[str, ...]]) -> Sequence[tuple[str, ...]]:
+    """Without the last columns, one or two, where a terminal is too narrow for them; --json has all."""
+    if not sys.stdout.isatty():
+        return rows
+    columns = shutil.get_terminal_size().columns
+    for spared in range(3):
+        told = [row[: len(row) - spared] for row in rows]
+        if sum(max(map(len, cells)) + 2 for cells in zip(*told, strict=True)) - 2 <= columns:
+            break
+    return told
 
 
 def _table(rows: Sequence[tuple[str, ...]], *, right: int | None = None) -> None:

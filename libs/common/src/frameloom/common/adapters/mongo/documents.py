@@ -2,7 +2,8 @@
 
 How it is asked matters on servers that are not MongoDB: the embedded one reads a whole collection for a
 find-and-modify, even by ``_id``, and for a query that has ``$expr`` beside indexed fields. So a change is an
-update by ``_id`` and then a read, and a query by the clock is a pipeline of two matches, the indexed first.
+update by ``_id``, with a read after it where the database's clock, or a list that others empty, has a part in
+it; and a query by the clock is a pipeline of two matches, the indexed first.
 """
 
 from __future__ import annotations
@@ -30,10 +31,13 @@ class Documents(Generic[D]):
 
     async def apply(self, change: Change[D]) -> D | None:
         """Writes a change if the document is still as it was and the guard holds."""
+        statement = update_of(change)
         with translated():
-            done = await self._collection.update_one(filter_of(change), update_of(change))
+            done = await self._collection.update_one(filter_of(change), statement)
         if not done.matched_count:
             return None
+        if isinstance(statement, dict) and "$push" not in statement:
+            return change.after  # nothing in it depends on what only the database knows
         written = await self._read(change.after.id)
         # Somebody may have changed it once more already: then this change is still what was written here.
         return written if written is not None and written.rev == change.after.rev else change.after
