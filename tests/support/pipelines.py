@@ -1,4 +1,4 @@
-"""Pipelines for the tests: one that waits at a gate, one that is stuck, one that crashes."""
+"""Pipelines for the tests: one that waits at a gate, one stuck, one crashing, and two with a file of both."""
 
 from __future__ import annotations
 
@@ -45,6 +45,55 @@ class Gated(FramePipeline):
 
     def artefacts(self) -> tuple[ArtefactSpec, ...]:
         return (ArtefactSpec(suffix="_gated.json", lists=("annotations",)),)
+
+
+class Bodies(FramePipeline):
+    """One body a frame, and who it is at the end."""
+
+    info = PipelineInfo(
+        name="bodies", version="1", display_name="Bodies", description="Rows like persons' (for tests)."
+    )
+    Config = PipelineConfig
+
+    def request(self, media: MediaInfo) -> FrameRequest:
+        return FrameRequest(Sampling.every_frame(), batch_size=4)
+
+    def process(self, batch: FrameBatch) -> Iterable[Item]:
+        for time_ in batch.timestamps:
+            row = {
+                "person_id": "p1",
+                "track_id": 1,
+                "bbox": [0.0, 0.0, 80.0, 120.0],
+                "timestamp": float(time_),
+            }
+            yield Item(list="annotations", row=row)
+
+    def finish(self) -> Iterable[Item]:
+        yield Item(list="person_tracks", row={"person_id": "p1", "track_id": 1, "label": "parent"})
+
+    def artefacts(self) -> tuple[ArtefactSpec, ...]:
+        return (ArtefactSpec(suffix="_bodies.json", lists=("annotations",)),)
+
+
+class Heads(FramePipeline):
+    """One head a frame, on that body."""
+
+    info = PipelineInfo(
+        name="heads", version="1", display_name="Heads", description="Rows like faces' (for tests)."
+    )
+    Config = PipelineConfig
+
+    def request(self, media: MediaInfo) -> FrameRequest:
+        return FrameRequest(Sampling.per_second(5), batch_size=4)
+
+    def process(self, batch: FrameBatch) -> Iterable[Item]:
+        for time_ in batch.timestamps:
+            row = {"face_id": 0, "bbox": [30.0, 4.0, 20.0, 24.0], "timestamp": float(time_)}
+            yield Item(list="annotations", row=row)
+
+    def artefacts(self) -> tuple[ArtefactSpec, ...]:
+        alone = ArtefactSpec(suffix="_heads.json", lists=("annotations",))
+        return alone, ArtefactSpec(suffix="_heads_of_bodies.json", writer="face_links", joins="bodies")
 
 
 class Crashing(FramePipeline):
