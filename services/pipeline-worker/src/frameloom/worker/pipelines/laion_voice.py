@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from frameloom.common.documents.task import FailureCategory
 from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, Output, PipelineInfo, Row
+from frameloom.worker.models.spec import ModelUnavailableError
 from frameloom.worker.pipelines.base import Only, PipelineConfig, SoundPipeline
 from frameloom.worker.pipelines.heads import heads, scores
 from frameloom.worker.pipelines.speech import activity
@@ -128,7 +130,8 @@ class LaionVoice(SuppliedModels, SoundPipeline):
         from frameloom.worker.pipelines.onnx_files import network  # noqa: PLC0415 - onnxruntime
 
         if self.config.model_size == "large" and not listed(self.models, LARGE_HEADS):
-            raise unfit(ENCODER, why_missing(LARGE_HEADS, _LARGE))
+            reason = why_missing(LARGE_HEADS, _LARGE)
+            raise ModelUnavailableError(FailureCategory.PROVIDER_TERMINAL, reason)
         self._encoder = network(self.models, ENCODER)
         shape = self._encoder.shape
         if len(shape) != 3 or shape[2] not in {3000, None}:

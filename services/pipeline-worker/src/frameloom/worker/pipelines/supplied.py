@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from frameloom.common.documents.task import FailureCategory
 from frameloom.worker.models.spec import ModelUnavailableError
 from frameloom.worker.models.store import ModelStore
 from frameloom.worker.pipelines.base import Pipeline
@@ -43,8 +44,6 @@ def why_missing(name: str, words: str) -> str:
 
 def unfit(name: str, fault: str) -> ModelUnavailableError:
     """The error for a file that is there and is not what the pipeline's page describes."""
-    from frameloom.common.documents.task import FailureCategory  # noqa: PLC0415 - beside its only use
-
     return ModelUnavailableError(
         FailureCategory.PROVIDER_TERMINAL,
         f"The file that the operator supplied as {name} does not fit: {fault}.",
