@@ -125,3 +125,26 @@ async def test_many_chunks_make_one_file(shared: Deployment, video: Path) -> Non
     assert [(row["frame_number"], row["row"]) for row in rows] == [
         (f, r) for f in range(10) for r in range(4000)
     ]
+
+
+async def test_the_pipelines_of_a_job_share_a_slot(shared: Deployment, video: Path, tmp_path: Path) -> None:
+    """While one waits at its gate, the other is in the same slot; each has its own result in the end."""
+    gate = tmp_path / "gate"
+    config = json.dumps({"gated": {"gate": str(gate)}})
+    job_id = await shared.submit(video, "gated,scene_detection", config)
+    async with asyncio.timeout(60):
+        while not (busy := await _busy_slots(shared)):
+            await asyncio.sleep(0.1)  # the fleet is told of by announcements, which nothing waits for
+    assert [{slot["pipeline"], *slot["beside"]} for slot in busy] == [{"gated", "scene_detection"}]
+    gate.touch()
+    job = await shared.ended(job_id)
+    assert (job["status"], job["error_message"]) == ("completed", None)
+    results = (await shared.get(f"/api/v1/jobs/{job_id}/results"))["pipeline_results"]
+    assert results["gated"]["annotation_count"] == 10
+    assert results["scene_detection"]["annotation_count"] == 2
+
+
+async def _busy_slots(deployment: Deployment) -> list[dict[str, Any]]:
+    health = await deployment.get("/api/v1/system/health")
+    workers = [one["worker"] for one in health["fleet"]["processes"] if one["service"] == "worker"]
+    return [slot for worker in workers for slot in worker["slots"] if slot["state"] == "busy"]
