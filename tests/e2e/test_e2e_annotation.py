@@ -141,7 +141,7 @@ async def test_the_pipelines_of_a_job_share_a_slot(shared: Deployment, video: Pa
     assert (job["status"], job["error_message"]) == ("completed", None)
     results = (await shared.get(f"/api/v1/jobs/{job_id}/results"))["pipeline_results"]
     assert results["gated"]["annotation_count"] == 10
-    assert results["scene_detection"]["annotation_count"] == 2
+    assert results["scene_detection"]["annotation_count"] == 1, "the clip is shorter than two scenes may be"
 
 
 async def _busy_slots(deployment: Deployment) -> list[dict[str, Any]]:
