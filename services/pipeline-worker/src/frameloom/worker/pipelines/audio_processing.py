@@ -15,15 +15,16 @@ from frameloom.worker.pipelines.speaker_diarization import (
     turn_items,
 )
 from frameloom.worker.pipelines.speech import activity, transcripts, voices
+from frameloom.worker.pipelines.speech.attribution import attributed
 from frameloom.worker.pipelines.speech.sizes import FILES, SIZES, WhisperSize
-from frameloom.worker.pipelines.speech.turns import TurnFinder, name, speaker_of
+from frameloom.worker.pipelines.speech.turns import TurnFinder
 from frameloom.worker.pipelines.speech.words import Settings, transcriber
 from frameloom.worker.sound.base import SoundBlock
 
 if TYPE_CHECKING:
     from frameloom.worker.pipelines.speech.utterances import Utterance
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 _SURE = 0.5
 _LEAST_CAPTION_SECONDS = 1.0
 
@@ -98,10 +99,8 @@ class AudioProcessing(SoundPipeline):
         turns = self._finder.turns(self.config.min_speakers, self.config.max_speakers) if self._finder else []
         self._speakers = len({turn.speaker for turn in turns})
         yield from turn_items(turns)
-        for row in transcripts.stretched(self._rows, _LEAST_CAPTION_SECONDS):
-            who = speaker_of(turns, row["start"], row["end"])
-            named = {"speaker": None if who is None else name(who)} if self._finder else {}
-            yield from transcripts.items([{**row, **named}])
+        rows = list(attributed(self._rows, turns)) if self._finder else self._rows
+        yield from transcripts.items(transcripts.stretched(rows, _LEAST_CAPTION_SECONDS))
 
     def artefacts(self) -> tuple[ArtefactSpec, ...]:
         """The files of the transcript and, unless it is switched off, of the speakers."""
