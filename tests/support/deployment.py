@@ -59,7 +59,8 @@ class Deployment:
             "FRAMELOOM_LEASE_FINALIZE_SECONDS": "10",
             "FRAMELOOM_WORKER_CACHE_DIR": str(folder / "cache"),
             "FRAMELOOM_WORKER_EXTRA_PIPELINES": ",".join(
-                f"support.pipelines:{name}" for name in ("Gated", "Crashing", "Stuck", "Bodies", "Heads")
+                f"support.pipelines:{name}"
+                for name in ("Gated", "InSegments", "Crashing", "Stuck", "Bodies", "Heads")
             ),
             "FRAMELOOM_LOG_FORMAT": "json",
             "FRAMELOOM_AUTH_SECRET": secrets.token_hex(32),

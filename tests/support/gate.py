@@ -18,7 +18,7 @@ class Gate:
     @property
     def config(self) -> str:
         """The job configuration that names this gate."""
-        return json.dumps({name: {"gate": str(self._file)} for name in ("gated", "stuck")})
+        return json.dumps({name: {"gate": str(self._file)} for name in ("gated", "in_segments", "stuck")})
 
     def open(self) -> None:
         """Lets everybody through."""

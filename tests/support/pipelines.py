@@ -6,12 +6,13 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, PipelineInfo
+from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, PipelineInfo, Segmentation
 from frameloom.worker.frames.base import FrameBatch, FrameRequest, Sampling
 from frameloom.worker.pipelines.base import FramePipeline, PipelineConfig
+from frameloom.worker.pipelines.pieces import Piece
 
 _LOOK_SECONDS = 0.01
 
@@ -94,6 +95,22 @@ class Heads(FramePipeline):
     def artefacts(self) -> tuple[ArtefactSpec, ...]:
         alone = ArtefactSpec(suffix="_heads.json", lists=("annotations",))
         return alone, ArtefactSpec(suffix="_heads_of_bodies.json", writer="face_links", joins="bodies")
+
+
+class InSegments(Gated):
+    """The same, of two seconds each."""
+
+    info = Gated.info.model_copy(update={"name": "in_segments"})
+    segmentation = Segmentation(seconds=2, overlap_seconds=0.3, above_seconds=3)
+
+    def stitch(self, pieces: Sequence[Piece]) -> Iterator[Item]:
+        for piece in pieces:
+            own = piece.frames if piece.span.end is None else None
+            first = piece.span.first_frame
+            end = next((after.span.first_frame for after in pieces[piece.span.index + 1 :]), None)
+            for item in piece.items("annotations"):
+                if own is not None or end is None or first <= item.row["frame_number"] < end:
+                    yield item
 
 
 class Crashing(FramePipeline):

@@ -121,6 +121,8 @@ def changes(machine: TaskMachine, reason: str, task: TaskDocument) -> list[Any]:
     failure = Failure(category=FailureCategory.WORKER_LOST, message="m")
     result = TaskResult(epoch=1, manifest_key="m", artefacts=(), annotation_count=1)
     ask = {
+        "ready": lambda: machine.ready(task, ()),
+        "abandon": lambda: machine.abandon(task, failure, NOW),
         "dispatch": lambda: machine.dispatch(task, NOW),
         "claim": lambda: machine.claim(task, attempt=task.attempt, worker="w", now=NOW),
         "renew": lambda: machine.renew(task, epoch=1, progress=None),

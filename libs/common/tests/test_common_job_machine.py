@@ -19,6 +19,7 @@ from frameloom.common.documents import (
 )
 from frameloom.common.machines import job as machine
 from frameloom.common.machines.retry import RetryPolicy
+from frameloom.common.machines.sections import config_of
 from frameloom.common.machines.task import TaskMachine
 from frameloom.common.machines.transition import Refused
 
@@ -162,7 +163,7 @@ def test_a_finished_job_can_not_be_cancelled() -> None:
     ],
 )
 def test_each_pipeline_gets_its_section(config: dict[str, Any], expected: dict[str, Any]) -> None:
-    assert machine.config_of(config, "a", ("a", "b")) == expected
+    assert config_of(config, "a", ("a", "b")) == expected
 
 
 def test_every_task_of_a_cancelled_job_that_never_ran_is_terminal() -> None:

@@ -25,8 +25,10 @@ from frameloom.common.documents import (
     FailureCategory,
     JobDocument,
     JobStatus,
+    MediaFacts,
     MediaRef,
     Outcome,
+    SegmentRows,
     TaskDocument,
     TaskResult,
     TaskState,
@@ -34,17 +36,21 @@ from frameloom.common.documents import (
 from frameloom.common.errors import NotFoundError
 from frameloom.common.machines import job as jobs_machine
 from frameloom.common.machines.retry import RetryPolicy
+from frameloom.common.machines.segments import Limits
 from frameloom.common.machines.task import TaskMachine
 from frameloom.common.machines.transition import Refused
+from frameloom.common.pipelines import Segmentation
 
 MEDIA = MediaRef(key="k", filename="a.mp4", size_bytes=1, sha256="00")
+FACTS = MediaFacts(container="mov", duration_seconds=90)
 PIPELINES = ("a", "b")
+SEGMENTED = {"b": Segmentation(seconds=45, overlap_seconds=1, above_seconds=60)}
 CATEGORIES = [FailureCategory.WORKER_CRASH, FailureCategory.DECODE_ERROR, FailureCategory.STORAGE_ERROR]
 KEPT_SECONDS = 100
 
 
 class Protocol(RuleBasedStateMachine):
-    """Two pipelines, any number of jobs and workers."""
+    """Two pipelines, one of them in two segments; any number of jobs and workers."""
 
     messages = Bundle("messages")
     claims = Bundle("claims")
@@ -75,9 +81,31 @@ class Protocol(RuleBasedStateMachine):
                 await transact(
                     self.jobs, job_id, partial(jobs_machine.fold, tasks=changed, now=self.clock.now())
                 )
+            if any(task.segment for task in changed):
+                await self.advance_stitches(job_id)
             await self.tasks.mark_folded([(task.id, task.rev) for task in changed])
 
         asyncio.run(folded())
+
+    async def advance_stitches(self, job_id: str) -> None:
+        """As the scheduler does it: goes on when all segments are done, ends with one that failed."""
+        tasks = {task.id: task for task in await self.tasks.of_job(job_id)}
+        for stitch in tasks.values():
+            pieces = [tasks[key] for key in stitch.waits_for]
+            decide: Any = None
+            failed = [piece for piece in pieces if piece.state is TaskState.FAILED]
+            if failed and failed[0].failure:
+                for piece in pieces:
+                    with contextlib.suppress(Refused, NotFoundError):
+                        end = partial(self.machine.request_cancel, now=self.clock.now())
+                        await transact(self.tasks, piece.id, end)
+                decide = partial(self.machine.abandon, failure=failed[0].failure, now=self.clock.now())
+            elif pieces and all(piece.result for piece in pieces):
+                parts = [SegmentRows(task_id=piece.id, epoch=piece.epoch, chunks=0) for piece in pieces]
+                decide = partial(self.machine.ready, parts=parts)
+            if decide is not None:
+                with contextlib.suppress(Refused, NotFoundError):
+                    await transact(self.tasks, stitch.id, decide)
 
     @rule()
     def submit(self) -> None:
@@ -85,11 +113,11 @@ class Protocol(RuleBasedStateMachine):
 
         async def planned() -> None:
             now = self.clock.now()
-            submission = jobs_machine.Submission(f"job-{self.count}", "t", MEDIA, PIPELINES, {})
+            submission = jobs_machine.Submission(f"job-{self.count}", "t", MEDIA, PIPELINES, {}, facts=FACTS)
             job = jobs_machine.submit(submission, now)
             await self.jobs.insert(job)
             self.bucket.add((job.id, "media"))
-            tasks = jobs_machine.plan_tasks(job, now)
+            tasks = jobs_machine.plan_tasks(job, now, SEGMENTED, Limits())
             await self.tasks.insert_missing(tasks)
             await transact(self.jobs, job.id, partial(jobs_machine.planned, tasks=tasks, now=now))
 
@@ -238,6 +266,15 @@ class Protocol(RuleBasedStateMachine):
                 assert self.visible.setdefault(task.id, task.result) == task.result
 
     @invariant()
+    def a_stitch_runs_after_its_segments(self) -> None:
+        if not hasattr(self, "tasks"):
+            return
+        for task in self.tasks.held.values():
+            if task.waits_for and task.epoch:
+                assert all(self.tasks.held[key].result for key in task.waits_for)
+                assert [part.task_id for part in task.parts] == list(task.waits_for)
+
+    @invariant()
     def an_end_is_an_end(self) -> None:
         if not hasattr(self, "ended"):
             return
@@ -307,5 +344,5 @@ class Protocol(RuleBasedStateMachine):
         assert all(job.status.terminal for job in self.jobs.held.values())
 
 
-Protocol.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=timedelta(seconds=5))
+Protocol.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=timedelta(seconds=30))
 TestProtocol = Protocol.TestCase

@@ -11,6 +11,7 @@ from frameloom.common.documents import (
     FailureCategory,
     MediaRef,
     Outcome,
+    SegmentRows,
     TaskDocument,
     TaskResult,
     TaskState,
@@ -50,6 +51,8 @@ def ask(machine: TaskMachine, reason: Reason, task: TaskDocument) -> Change[Task
     """The change for a reason, as its rightful owner would ask for it."""
     epoch = task.epoch
     return {
+        Reason.READY: lambda: machine.ready(task, [SegmentRows(task_id="s", epoch=1, chunks=2)]),
+        Reason.ABANDON: lambda: machine.abandon(task, BROKEN, NOW),
         Reason.DISPATCH: lambda: machine.dispatch(task, NOW),
         Reason.CLAIM: lambda: machine.claim(task, attempt=task.attempt, worker="w", now=NOW),
         Reason.RENEW: lambda: machine.renew(task, epoch=epoch, progress=None),
@@ -67,6 +70,7 @@ def in_state(machine: TaskMachine, queued: TaskDocument, state: TaskState) -> Ta
     running = machine.claim(queued, attempt=1, worker="w", now=NOW).after
     finalizing = machine.finish(running, epoch=1).after
     return {
+        TaskState.WAITING: queued.model_copy(update={"state": TaskState.WAITING, "waits_for": ("s",)}),
         TaskState.QUEUED: queued,
         TaskState.RUNNING: running,
         TaskState.FINALIZING: finalizing,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from gateway_kit import offer
 
-from frameloom.common.machines.job import config_of
+from frameloom.common.machines.sections import config_of
 from frameloom.common.pipelines import PipelineInfo
 from frameloom.common.registry import Names, registry
 from frameloom.gateway.errors import InvalidConfigError, InvalidRequestError

@@ -15,6 +15,7 @@ from frameloom.gateway.services.projection import (
     JobView,
     advance,
     event_frames,
+    event_progress,
     fold,
     viewer_frames,
     viewer_progress,
@@ -256,3 +257,52 @@ def test_the_document_and_kafka_tell_the_same() -> None:
         lambda e: viewer_frames(JobView("j"), fold(JobView("j"), e), e),
     ):
         assert [frame.sse for frame in frames(stored)] == [frame.sse for frame in frames(heard)]
+
+
+def segment(log: Log, kind: str, index: int, count: int = 3, **data: Any) -> tuple[Frame, ...]:
+    return log.add(
+        kind, task_id=f"s{index}", pipeline="scenes", attempt=1, segment=index, segments=count, **data
+    )
+
+
+def progressed(log: Log, index: int, fraction: float, epoch: int = 1) -> dict[str, Any]:
+    """What our own feed says when a segment tells how far it is."""
+    told = telemetry("scenes", fraction, epoch).model_copy(update={"task_id": f"s{index}", "segments": 3})
+    after = advance(log.view, told)
+    assert after is not None
+    log.view = after
+    (frame,) = event_progress(after, told)
+    return dict(frame.data["data"])
+
+
+def test_a_pipeline_in_segments_is_one_in_all_figures() -> None:
+    log = Log("scenes")
+    segment(log, "segment.started", 0, worker="w")
+    segment(log, "segment.started", 1, worker="v")
+    assert log.view.progress == 0.0
+    first = progressed(log, 0, 0.5)
+    assert (first["pipeline"], first["fraction"], first["frames_done"]) == ("scenes", 0.125, 7)
+    second = progressed(log, 1, 0.5, epoch=2)
+    assert (second["fraction"], second["frames_done"], second["epoch"]) == (0.25, 14, 2)
+    segment(log, "segment.completed", 0, annotation_count=0, files=[])
+    assert log.view.progress == pytest.approx(37.5)
+    entry = log.last[0]
+    assert entry.data["message"] == "scenes: segment 1 of 3, completed"
+    for index in (1, 2):
+        segment(log, "segment.completed", index, annotation_count=0, files=[])
+    assert log.view.progress == 75.0
+    log.task("task.started", "scenes", worker="w")
+    log.task("task.completed", "scenes", annotation_count=4, files=["a_scene_detection.json"])
+    assert log.view.progress == 100.0
+    (done,) = log.add("job.completed", "completed")
+    assert done.data["results"] == {"scenes": {"annotation_count": 4, "files": ["a_scene_detection.json"]}}
+
+
+def test_a_failed_segment_is_told_as_its_pipelines_failure() -> None:
+    log = Log("scenes")
+    segment(log, "segment.failed", 1, category="decode_error", message="damaged")
+    assert log.last[0].data["level"] == "ERROR"
+    log.task("task.failed", "scenes", category="decode_error", message="Segment 2 of 3: damaged")
+    (end,) = log.add("job.failed", "failed", error_message="All pipelines failed.")
+    assert end.data["failures"]["scenes"]["message"] == "Segment 2 of 3: damaged"
+    assert log.view.progress == 100.0

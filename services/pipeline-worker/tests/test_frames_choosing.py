@@ -154,10 +154,10 @@ class Source(pyav.PyAVSource):
 class B:
     def refusal(self, path, media, requests, *, asked):
         return None
-    def open(self, path, requests, media, *, threads):
+    def open(self, path, requests, media, *, threads, span=None):
         if LIMIT < 0:
             raise DecoderGaveUpError("it never began")
-        return Source(path, requests, media, threads)
+        return Source(path, requests, media, threads, span)
 
 BACKEND = B()
 """

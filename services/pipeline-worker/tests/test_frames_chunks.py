@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 import worker_clips as clips
+import worker_segments
 
 from frameloom.worker.errors import TaskError
 from frameloom.worker.frames import FrameRequest, Sampling, open_frames
@@ -17,14 +18,17 @@ from frameloom.worker.frames.dali import chunks as chunking
 from frameloom.worker.frames.dali.chunks import Chunk, Chunks
 from frameloom.worker.frames.dali.packets import Pictures, pictures
 from frameloom.worker.media.probe import probe
+from frameloom.worker.media.spans import Span, frame_span
 
 EVERY = Sampling.every_frame()
 SAMPLINGS = [EVERY, Sampling.per_second(5), Sampling.per_second(0.4), Sampling.key_frames()]
 
 
-def cut(path: Path, sampling: Sampling = EVERY, *, hidden_too: bool = True) -> list[Chunk]:
-    media = probe(path)
-    chunks = Chunks(path, [FrameRequest(sampling)], media, canonical(path), hidden_too=hidden_too)
+def cut(
+    path: Path, sampling: Sampling = EVERY, *, hidden_too: bool = True, span: Span | None = None
+) -> list[Chunk]:
+    media, wanted = probe(path), [FrameRequest(sampling)]
+    chunks = Chunks(path, wanted, media, canonical(path), hidden_too=hidden_too, span=span)
     try:
         return list(chunks)
     finally:
@@ -148,3 +152,24 @@ def test_pictures_that_are_not_shown_are_found(tmp_path: Path) -> None:
 )
 def test_pictures_of_a_packet(codec: str, data: bytes, expected: tuple[int, int]) -> None:
     assert pictures(codec, data) == Pictures(*expected)
+
+
+SEEN = [("a.mp4", "libx264"), ("a.mkv", "libx264"), ("b.webm", "libvpx")]
+
+
+@pytest.mark.parametrize(("name", "codec"), SEEN)
+def test_a_segment_is_fed_from_its_key_frame_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, codec: str
+) -> None:
+    monkeypatch.setattr(chunking, "CHUNK_PICTURES", 12)
+    clip = clips.write(tmp_path / name, clips.numbered(160, 144), codec=codec, size=(160, 144), frames=60)
+    whole = [picture for chunk in cut(clip) for picture in chunk.pictures]
+    for segment in worker_segments.cut(2.4, 3, 0.3):
+        span = frame_span(clip, segment)
+        found = cut(clip, span=span)
+        shown = [one for chunk in found for one in chunk.pictures if not one.hidden]
+        until = span.until or 99.0
+        assert shown == [one for one in whole if span.begin <= one.time < until and not one.hidden]
+        told = [one for chunk in found for one in chunk.pictures]
+        indices = [clips.index_of(picture) for chunk in found for picture in decoded(chunk)]
+        assert indices == [round(one.time * 25) for one in told]

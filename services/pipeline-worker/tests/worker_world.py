@@ -22,6 +22,7 @@ from frameloom.worker.child.protocol import Chunk, Done, Drop, Dropped, Failed, 
 from frameloom.worker.claims import Claims
 from frameloom.worker.control import Control
 from frameloom.worker.execution import Execution
+from frameloom.worker.materials import Materials
 from frameloom.worker.media_cache import MediaCache
 
 
@@ -84,9 +85,10 @@ class World:
         self.machine = TaskMachine(RetryPolicy(jitter=lambda: 1.0), lease_seconds, 60.0)
         self.claims = self.claims_of("me")
         self.cache = MediaCache(self.objects, folder / "cache", 10**9)
+        self.materials = Materials(self.cache, self.objects, folder / "stitches")
         self.control = Control()
         self.execution = Execution(
-            self.claims, self.control, self.cache, self.publisher, self.topics, "me", 3600.0, self.clock
+            self.claims, self.control, self.materials, self.publisher, self.topics, "me", 3600.0, self.clock
         )
 
     def claims_of(self, worker: str) -> Claims:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from frameloom.common.adapters.memory import MemoryObjectStore
-from frameloom.common.documents import Failure, FailureCategory, Outcome, TaskState
+from frameloom.common.documents import Failure, FailureCategory, Outcome, Segment, TaskState
 from frameloom.common.errors import BrokerUnavailableError, StorageUnavailableError
 from frameloom.common.events import Event, TaskChanged
 from frameloom.common.pipelines import ArtefactSpec
@@ -221,3 +221,37 @@ async def test_each_artefact_counts_its_own_list(world: Any) -> None:
     assert [a.annotation_count for a in result.artefacts] == [2, 1]
     assert result.annotation_count == 3
     assert len({a.key for a in result.artefacts}) == 2
+
+
+async def as_segment(world: Any, *rows: dict[str, Any]) -> Any:
+    """A finished epoch of a segment; the pipeline's own files of that epoch are there already."""
+    event = await world.handed_over(*rows)
+    task = world.task()
+    segment = Segment(index=0, count=2, begin_seconds=0.0, end_seconds=5.0)
+    world.tasks.held[task.id] = task.model_copy(update={"segment": segment})
+    world.objects.held["results/j/a/000001/artefact_a.json"] = (b"whole", "application/json")
+    return event
+
+
+async def test_the_result_of_a_segment_is_its_rows(world: Any) -> None:
+    event = await as_segment(world, {"id": 1}, {"id": 2})
+    await world.finisher.finish(event)
+    task = world.task()
+    assert task.state is TaskState.COMPLETED
+    assert (task.result.artefacts, task.result.annotation_count, task.result.chunks) == ((), 0, 2)
+    assert world.keys("results/") == ["results/j/a/000001/artefact_a.json"], "no file, no manifest"
+    assert len(world.keys("chunks/")) == 2
+    await world.finisher.finish(event)
+    assert len(world.keys("chunks/")) == 2, "told twice: the stitch still needs them"
+
+
+async def test_a_segment_without_all_its_rows_is_tried_again(world: Any) -> None:
+    event = await as_segment(world, {"id": 1})
+    await world.finisher.finish(event.model_copy(update={"chunks": 3}))
+    assert (world.task().state, world.task().attempt) == (TaskState.QUEUED, 2)
+
+
+async def test_a_stale_segment_removes_nothing_of_its_pipeline(world: Any) -> None:
+    event = await as_segment(world, {"id": 1})
+    await world.finisher.finish(event.model_copy(update={"epoch": 0}))
+    assert world.keys("results/") == ["results/j/a/000001/artefact_a.json"]

@@ -25,7 +25,9 @@ from frameloom.scheduler.dispatcher import Dispatcher
 from frameloom.scheduler.folder import Folder
 from frameloom.scheduler.handlers import Handlers
 from frameloom.scheduler.planner import Planner
+from frameloom.scheduler.segmentations import Segmentations
 from frameloom.scheduler.settings import SchedulerSettings
+from frameloom.scheduler.stitches import Stitches
 from frameloom.scheduler.sweeper import Sweeper
 
 LEASE_SECONDS = 15.0
@@ -57,13 +59,25 @@ class World:
 
     @property
     def planner(self) -> Planner:
-        return Planner(self.jobs, self.tasks, self.canceller, self.clock)
+        segmentations = Segmentations(self.fleet, self.settings.segment_limits, self.clock)
+        return Planner(self.jobs, self.tasks, segmentations, self.canceller, self.clock)
+
+    @property
+    def stitches(self) -> Stitches:
+        return Stitches(self.tasks, self.canceller, self.machine, self.clock)
 
     @property
     def folder(self) -> Folder:
         dead_letters = self.topics.dead_letters
         return Folder(
-            self.jobs, self.tasks, self.relay, self.canceller, self.publisher, dead_letters, self.clock
+            self.jobs,
+            self.tasks,
+            self.relay,
+            self.canceller,
+            self.stitches,
+            self.publisher,
+            dead_letters,
+            self.clock,
         )
 
     @property

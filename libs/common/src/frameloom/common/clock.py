@@ -55,3 +55,8 @@ def task_id(job_id: str, pipeline: str) -> str:
     insert finds them there.
     """
     return str(uuid5(_TASK_NAMESPACE, f"{job_id}/{pipeline}"))
+
+
+def segment_task_id(job_id: str, pipeline: str, index: int, count: int) -> str:
+    """The id of the task for one of ``count`` segments; derived likewise."""
+    return str(uuid5(_TASK_NAMESPACE, f"{job_id}/{pipeline}/{index}/{count}"))

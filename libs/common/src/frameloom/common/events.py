@@ -145,6 +145,8 @@ class TaskProgressed(Event):
     pipeline: str
     epoch: int
     progress: Progress
+    segments: int = 0
+    """The task works on one of so many segments; 0: on the whole."""
 
     @property
     def subject(self) -> str:

@@ -46,6 +46,22 @@ class PipelineInfo(BaseModel):
     examples: tuple[dict[str, Any], ...] = ()
 
 
+class Segmentation(BaseModel):
+    """What a pipeline that can work on parts of a video says about them.
+
+    Attributes:
+        seconds: Length of a part.
+        overlap_seconds: How far parts go into each other, so that they can be stitched.
+        above_seconds: Shorter media stay whole.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    seconds: float = Field(default=300.0, gt=0)
+    overlap_seconds: float = Field(default=10.0, ge=0)
+    above_seconds: float = Field(default=600.0, ge=0)
+
+
 class Item(BaseModel):
     """One streamed row and the list of the artefact that it belongs to (``annotations``, ``images``)."""
 

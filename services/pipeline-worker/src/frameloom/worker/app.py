@@ -36,6 +36,7 @@ from frameloom.worker.execution import Execution
 from frameloom.worker.frames.settings import FrameSettings
 from frameloom.worker.gpus import GpuProbe
 from frameloom.worker.intake import Worker
+from frameloom.worker.materials import Materials
 from frameloom.worker.media_cache import MediaCache
 from frameloom.worker.settings import WorkerSettings
 from frameloom.worker.slots import Slot
@@ -97,8 +98,9 @@ async def main(shutdown: Shutdown) -> None:
         claims = Claims(MongoTaskStore(mongo), kafka, kafka.topics.task_events, machine, me, clock)
         shared = names if settings.share_decode else []
         cache = MediaCache(objects, settings.cache_dir, settings.cache_bytes)
+        materials = Materials(cache, objects, settings.cache_dir / "stitches")
         execution = Execution(
-            claims, control, cache, kafka, kafka.topics, me, settings.task_timeout_seconds, clock
+            claims, control, materials, kafka, kafka.topics, me, settings.task_timeout_seconds, clock
         )
         worker = Worker(slots, claims, execution, kafka, kafka.topics.dead_letters, book, shared)
         await stack.enter_async_context(sampled.running())

@@ -12,7 +12,7 @@ from frameloom.worker.attempt import Attempt
 from frameloom.worker.child.process import ChildDiedError, ChildProcess
 from frameloom.worker.child.protocol import Chunk, Done, Drop, Dropped, Failed, Member, Progressed, Run, Warm
 from frameloom.worker.errors import TaskError
-from frameloom.worker.media_cache import MediaCache
+from frameloom.worker.materials import Materials
 from frameloom.worker.slots import Slot
 
 _DROP_SECONDS = 5.0
@@ -30,7 +30,7 @@ class Crew:
     Args:
         attempts: The first one leads: its task came with the message.
         slot: Whose child works for them.
-        media: Where the file comes from.
+        materials: Where the file comes from, or the segments to be stitched.
         send_chunk: Publishes what an attempt has found.
         tell_progress: Publishes how far it is; best effort.
     """
@@ -39,13 +39,13 @@ class Crew:
         self,
         attempts: Sequence[Attempt],
         slot: Slot,
-        media: MediaCache,
+        materials: Materials,
         send_chunk: Callable[[Attempt, Chunk], Awaitable[None]],
         tell_progress: Callable[[Attempt, Progressed], None],
     ) -> None:
         self._attempts = {attempt.task.id: attempt for attempt in attempts}
         self._slot = slot
-        self._media = media
+        self._materials = materials
         self._send_chunk = send_chunk
         self._tell_progress = tell_progress
         self._child: ChildProcess | None = None
@@ -105,10 +105,18 @@ class Crew:
             Member(id=key, pipeline=attempt.task.pipeline, config=attempt.task.config)
             for key, attempt in self._attempts.items()
         ]
-        media = next(iter(self._attempts.values())).task.media
-        async with self._media.held(media) as path:
+        leader = next(iter(self._attempts.values())).task
+        async with self._materials.held(leader) as path:
             child = self._child = await self._slot.child()
-            await child.send(Run(members=tuple(members), path=str(path), stem=media.stem))
+            await child.send(
+                Run(
+                    members=tuple(members),
+                    path=str(path),
+                    stem=leader.media.stem,
+                    segment=leader.segment,
+                    stitch=bool(leader.waits_for),
+                )
+            )
             while not all(attempt.let_go.is_set() for attempt in self._attempts.values()):
                 reply = await child.receive()
                 if isinstance(reply, Warm):

@@ -26,7 +26,7 @@ from frameloom.worker.control import Control
 from frameloom.worker.crew import Crew, GivenBackError
 from frameloom.worker.errors import TaskError
 from frameloom.worker.lease import Lease, Stop
-from frameloom.worker.media_cache import MediaCache
+from frameloom.worker.materials import Materials
 from frameloom.worker.slots import Slot
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ class Execution:
         self,
         claims: Claims,
         control: Control,
-        media: MediaCache,
+        materials: Materials,
         publisher: Publisher,
         topics: Topics,
         worker: str,
@@ -48,7 +48,7 @@ class Execution:
     ) -> None:
         self._claims = claims
         self._control = control
-        self._media = media
+        self._materials = materials
         self._publisher = publisher
         self._topics = topics
         self._worker = worker
@@ -64,7 +64,7 @@ class Execution:
             What became of each here; None: it was another's in the end.
         """
         attempts = [self._attempt(task) for task in tasks]
-        crew = Crew(attempts, slot, self._media, self._send_chunk, self._tell_progress)
+        crew = Crew(attempts, slot, self._materials, self._send_chunk, self._tell_progress)
         crew.start()
         ends = [
             asyncio.create_task(self._see_through(attempt, crew), name=f"attempt {attempt.task.id}")
@@ -183,6 +183,7 @@ class Execution:
             pipeline=task.pipeline,
             epoch=task.epoch,
             progress=progress,
+            segments=task.segment.count if task.segment else 0,
         )
         with suppress(TransientError):  # telemetry: the next one tells more
             await self._publisher.publish(event, self._topics.progress)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import AsyncIterator
 
+from frameloom.common import rows
 from frameloom.common.errors import FrameloomError, ObjectNotFoundError
 from frameloom.common.events import AnnotationChunk
 from frameloom.common.ports.objects import ObjectStore
 from frameloom.results import layout
 
 _MEDIA_TYPE = "application/gzip"
-_FASTEST = 1
 
 
 class MissingChunksError(FrameloomError):
@@ -29,12 +27,8 @@ class ChunkStore:
 
     async def put(self, chunk: AnnotationChunk) -> None:
         """Stores a chunk; storing it again changes nothing."""
-        lines = "\n".join(
-            json.dumps([item.list, item.row], separators=(",", ":"), ensure_ascii=False)
-            for item in chunk.items
-        )
         key = layout.chunk(chunk.job_id, chunk.task_id, chunk.epoch, chunk.seq)
-        await self._objects.put(key, gzip.compress(lines.encode(), _FASTEST), _MEDIA_TYPE)
+        await self._objects.put(key, rows.pack(chunk.items), _MEDIA_TYPE)
 
     async def keys(self, job_id: str, task_id: str, epoch: int, expected: int) -> list[str]:
         """The keys of an epoch's chunks, in order.
@@ -61,12 +55,10 @@ class ChunkStore:
         Raises:
             MissingChunksError: One is not there any more.
         """
-        head = json.dumps([name], separators=(",", ":"), ensure_ascii=False)[:-1].encode() + b","
         for key in keys:
-            lines = gzip.decompress(await self._packed(key)).split(b"\n")
-            # A line is ["list",{row}]: the row is cut out, not parsed, since it is only passed on.
-            if rows := [line[len(head) : -1] for line in lines if line.startswith(head)]:
-                yield rows
+            # They are not parsed, since they are only passed on.
+            if found := rows.cut_out(await self._packed(key), name):
+                yield found
 
     async def _packed(self, key: str) -> bytes:
         try:

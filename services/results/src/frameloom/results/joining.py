@@ -72,7 +72,7 @@ def plan(task: TaskDocument, specs: Sequence[ArtefactSpec], tasks: Sequence[Task
         specs: Its files.
         tasks: All tasks of the job.
     """
-    others = {other.pipeline: other for other in tasks if other.id != task.id}
+    others = {other.pipeline: other for other in tasks if other.id != task.id and other.segment is None}
     due, waiting = [], []
     for spec in specs:
         partner = others.get(spec.joins) if spec.joins is not None else None

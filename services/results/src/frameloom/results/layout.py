@@ -6,6 +6,20 @@ one wrote, and what lost the race is found by its prefix.
 
 from __future__ import annotations
 
+from frameloom.common.layout import chunk, chunks_of_epoch, chunks_of_job
+
+__all__ = [
+    "PREFIXES",
+    "chunk",
+    "chunks_of_epoch",
+    "chunks_of_job",
+    "manifest",
+    "media_of_job",
+    "of_job",
+    "results_of_epoch",
+    "results_of_job",
+]
+
 PREFIXES = ("media/", "chunks/", "results/")
 """Of everything that belongs to a job; its id comes next."""
 
@@ -13,21 +27,6 @@ PREFIXES = ("media/", "chunks/", "results/")
 def media_of_job(job_id: str) -> str:
     """Prefix of the media of a job."""
     return f"media/{job_id}/"
-
-
-def chunks_of_job(job_id: str) -> str:
-    """Prefix of all chunks of a job."""
-    return f"chunks/{job_id}/"
-
-
-def chunks_of_epoch(job_id: str, task_id: str, epoch: int) -> str:
-    """Prefix of the chunks of one epoch of a task."""
-    return f"{chunks_of_job(job_id)}{task_id}/{epoch:06d}/"
-
-
-def chunk(job_id: str, task_id: str, epoch: int, seq: int) -> str:
-    """Key of one chunk. The same chunk delivered twice has the same key."""
-    return f"{chunks_of_epoch(job_id, task_id, epoch)}{seq:08d}.jsonl.gz"
 
 
 def results_of_job(job_id: str) -> str:

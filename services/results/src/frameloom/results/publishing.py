@@ -74,6 +74,8 @@ class Finisher:
 
     async def _assemble(self, task: TaskDocument, event: AnnotationsFinished) -> TaskResult:
         keys = await self._chunks.keys(task.job_id, task.id, event.epoch, event.chunks)
+        if task.segment is not None:
+            return _of_segment(event)
         own = Side(task.pipeline, keys, event.provenance)
         todo = plan(task, event.artefacts, await self._tasks.of_job(task.job_id))
         rows = partial(self._chunks.rows, keys)
@@ -147,11 +149,12 @@ class Finisher:
     async def _left_behind(self, task: TaskDocument | None, event: AnnotationsFinished) -> None:
         """Another epoch, a cancel or a repeated delivery was first: only what is not visible goes."""
         if task is not None and task.result is not None and task.result.epoch == event.epoch:
-            return  # its chunks too stay until the job is over: another pipeline's result may need them
+            return  # its chunks too stay until the job is over: a stitch, or another pipeline, may need them
         await self._chunks.delete(layout.chunks_of_epoch(event.job_id, event.task_id, event.epoch))
-        pipeline = event.provenance.pipeline if task is None else task.pipeline
-        prefix = layout.results_of_epoch(event.job_id, pipeline, event.epoch)
-        await self._objects.delete(await self._objects.keys(prefix))
+        if task is None or task.segment is None:  # a segment has no files: those there are of its pipeline
+            pipeline = event.provenance.pipeline if task is None else task.pipeline
+            prefix = layout.results_of_epoch(event.job_id, pipeline, event.epoch)
+            await self._objects.delete(await self._objects.keys(prefix))
         if task is None:
             log.info(
                 "what was deleted removed", job_id=event.job_id, task_id=event.task_id, epoch=event.epoch
@@ -172,3 +175,15 @@ class Finisher:
 
     async def _changed(self, task: TaskDocument) -> None:
         await self._publisher.publish(TaskChanged.of(task), self._topic)
+
+
+def _of_segment(event: AnnotationsFinished) -> TaskResult:
+    """Its rows are the result: nothing is assembled until they are stitched."""
+    return TaskResult(
+        epoch=event.epoch,
+        manifest_key="",
+        artefacts=(),
+        annotation_count=0,
+        media_seconds=event.media_seconds,
+        chunks=event.chunks,
+    )

@@ -28,9 +28,10 @@ log = structlog.get_logger(__name__)
 
 def unreadable(tasks: Sequence[TaskDocument]) -> bool:
     """Whether every task failed because of the media itself."""
-    return bool(tasks) and all(
+    wholes = [task for task in tasks if task.segment is None]  # they tell why a segment failed
+    return bool(wholes) and all(
         task.state is TaskState.FAILED and task.failure is not None and task.failure.category.input_at_fault
-        for task in tasks
+        for task in wholes
     )
 
 
@@ -86,7 +87,11 @@ class Tidier:
 
     async def _remove_leftovers(self, job: JobDocument, tasks: Sequence[TaskDocument]) -> None:
         await self._delete(layout.chunks_of_job(job.id), keep=())
-        visible = tuple(task.result.manifest_key.rsplit("/", 1)[0] for task in tasks if task.result)
+        visible = tuple(
+            task.result.manifest_key.rsplit("/", 1)[0]
+            for task in tasks
+            if task.result and task.segment is None
+        )
         await self._delete(layout.results_of_job(job.id), keep=visible)
         if unreadable(tasks):
             await self._objects.delete([job.media.key])

@@ -20,7 +20,9 @@ from frameloom.scheduler.dispatcher import Dispatcher
 from frameloom.scheduler.folder import Folder
 from frameloom.scheduler.handlers import Handlers
 from frameloom.scheduler.planner import Planner
+from frameloom.scheduler.segmentations import Segmentations
 from frameloom.scheduler.settings import SchedulerSettings
+from frameloom.scheduler.stitches import Stitches
 from frameloom.scheduler.sweeper import Sweeper
 
 _GROUP = "scheduler"
@@ -41,8 +43,10 @@ async def main(shutdown: Shutdown) -> None:
             await store.create_indexes()
         relay = JobRelay(jobs, kafka, kafka.topics.events)
         canceller = Canceller(jobs, tasks, kafka, kafka.topics.control, machine, clock)
-        planner = Planner(jobs, tasks, canceller, clock)
-        folder = Folder(jobs, tasks, relay, canceller, kafka, kafka.topics.dead_letters, clock)
+        segmentations = Segmentations(fleet, settings.segment_limits, clock)
+        planner = Planner(jobs, tasks, segmentations, canceller, clock)
+        stitches = Stitches(tasks, canceller, machine, clock)
+        folder = Folder(jobs, tasks, relay, canceller, stitches, kafka, kafka.topics.dead_letters, clock)
         dispatcher = Dispatcher(tasks, fleet, kafka, kafka.topics, machine, settings, clock)
         sweeper = Sweeper(
             jobs, tasks, machine, planner, canceller, folder, dispatcher, relay, settings, clock

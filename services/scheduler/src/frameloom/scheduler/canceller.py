@@ -56,7 +56,7 @@ class Canceller:
             return False
         left = [task for task in await self._tasks.of_job(job_id) if not task.state.terminal]
         for task in left:
-            await self._end(task)
+            await self.end(task)
         return bool(left)
 
     async def sweep(self) -> None:
@@ -70,7 +70,8 @@ class Canceller:
             if job_id not in self._settled and not await self.cancel_if_over(job_id):
                 self._settled.add(job_id)
 
-    async def _end(self, task: TaskDocument) -> None:
+    async def end(self, task: TaskDocument) -> None:
+        """Asks one task to end."""
         decide = partial(self._machine.request_cancel, now=self._clock.now())
         try:
             task = await transact(self._tasks, task.id, decide, known=task)

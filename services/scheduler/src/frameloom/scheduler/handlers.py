@@ -35,4 +35,5 @@ class Handlers:
         """A task was claimed, handed over, ended or queued again."""
         if isinstance(event, TaskChanged):
             self._dispatcher.wake()
-            await self._folder.fold(event.job_id)
+            if await self._folder.fold(event.job_id):
+                self._dispatcher.wake()

@@ -13,6 +13,7 @@ from frameloom.common.machines import job as jobs_machine
 from frameloom.common.machines.transition import Refused
 from frameloom.common.ports.stores import JobStore, TaskStore
 from frameloom.scheduler.canceller import Canceller
+from frameloom.scheduler.segmentations import Segmentations
 
 log = structlog.get_logger(__name__)
 
@@ -20,9 +21,17 @@ log = structlog.get_logger(__name__)
 class Planner:
     """Makes a job's tasks."""
 
-    def __init__(self, jobs: JobStore, tasks: TaskStore, canceller: Canceller, clock: Clock) -> None:
+    def __init__(
+        self,
+        jobs: JobStore,
+        tasks: TaskStore,
+        segmentations: Segmentations,
+        canceller: Canceller,
+        clock: Clock,
+    ) -> None:
         self._jobs = jobs
         self._tasks = tasks
+        self._segmentations = segmentations
         self._canceller = canceller
         self._clock = clock
 
@@ -36,7 +45,8 @@ class Planner:
         if job.planned:
             return False
         now = self._clock.now()
-        tasks = jobs_machine.plan_tasks(job, now)
+        wanted = await self._segmentations.of(job)
+        tasks = jobs_machine.plan_tasks(job, now, wanted, self._segmentations.limits)
         # Tasks first: their ids are derived, so after a crash between the two writes planning again
         # finds them there. A job that knew of tasks which do not exist would never end.
         await self._tasks.insert_missing(tasks)
@@ -47,5 +57,5 @@ class Planner:
             # Somebody else planned it, or it was cancelled or deleted meanwhile: then its tasks must end too.
             await self._canceller.cancel_if_over(job_id)
             return False
-        log.info("planned", job_id=job_id, pipelines=[task.pipeline for task in tasks])
+        log.info("planned", job_id=job_id, pipelines=list(job.selected_pipelines), tasks=len(tasks))
         return True

@@ -4,6 +4,7 @@ from frameloom.common.documents.fleet import FleetMember, Liveness, PipelineOffe
 from frameloom.common.documents.job import LISTED, JobDocument, JobEvent, JobStatus, MediaRef, TaskSummary
 from frameloom.common.documents.key import ApiKey, KeyLimits
 from frameloom.common.documents.media import MediaFacts
+from frameloom.common.documents.segments import Segment, SegmentRows
 from frameloom.common.documents.task import (
     Artefact,
     Attempt,
@@ -42,6 +43,8 @@ __all__ = [
     "Outcome",
     "PipelineOffer",
     "Refusal",
+    "Segment",
+    "SegmentRows",
     "Service",
     "StoredPart",
     "StoredPiece",

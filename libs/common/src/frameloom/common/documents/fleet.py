@@ -9,7 +9,7 @@ from pydantic import Field
 
 from frameloom.common.documents.base import Document
 from frameloom.common.documents.facts import Facts, ModelFacts
-from frameloom.common.pipelines import PipelineInfo
+from frameloom.common.pipelines import PipelineInfo, Segmentation
 
 
 class Service(StrEnum):
@@ -55,3 +55,5 @@ class PipelineOffer(Document):
     """Why the worker can not run it, if it can not."""
     models: tuple[ModelFacts, ...] = ()
     """The model files that it needs in its default configuration."""
+    segmentation: Segmentation | None = None
+    """How long media may be cut into segments; None: it sees every video whole."""

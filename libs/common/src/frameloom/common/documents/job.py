@@ -82,6 +82,9 @@ class JobDocument(Document):
     planned: bool = False
     cancel_requested: bool = False
     tasks: tuple[TaskSummary, ...] = ()
+    """One per pipeline. Of one that runs in segments it is the task that stitches them."""
+    segments: tuple[TaskSummary, ...] = ()
+    """The tasks of segments; they never have a result of their own."""
     started_at: datetime | None = None
     completed_at: datetime | None = None
     error_message: str | None = None

@@ -9,12 +9,15 @@ from typing import Any
 from pydantic import Field
 
 from frameloom.common.documents.base import Document, Part
+from frameloom.common.documents.segments import Segment, SegmentRows
 from frameloom.common.pipelines import ArtefactSpec, Progress
 
 
 class TaskState(StrEnum):
     """Where a task stands."""
 
+    WAITING = "waiting"
+    """Its segments are not done: it will stitch them."""
     QUEUED = "queued"
     RUNNING = "running"
     FINALIZING = "finalizing"
@@ -114,6 +117,8 @@ class TaskResult(Part):
     """Length of the media, as the decoder found it."""
     waiting: tuple[ArtefactSpec, ...] = ()
     """Files that need another pipeline's rows too, which were not there yet: they come with its result."""
+    chunks: int = 0
+    """How many chunks the epoch has, where they are the result: of a segment there is no file."""
 
 
 class TaskEvent(Part):
@@ -153,6 +158,12 @@ class TaskDocument(Document):
     priority: int = 0
     media: MediaRef
     config: dict[str, Any] = Field(default_factory=dict)
+    segment: Segment | None = None
+    """It works on this part of the media only; no user sees its rows before they are stitched."""
+    waits_for: tuple[str, ...] = ()
+    """Ids of the segments' tasks, in order: it stitches what they find, and decodes nothing itself."""
+    parts: tuple[SegmentRows, ...] = ()
+    """Where their rows lie, in the same order; known once all are done."""
     created_at: datetime
 
     state: TaskState = TaskState.QUEUED

@@ -8,11 +8,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from frameloom.common.clock import new_id, task_id
+from frameloom.common.clock import new_id, segment_task_id, task_id
 from frameloom.common.documents.job import JobDocument, JobEvent, JobStatus, MediaRef, TaskSummary
 from frameloom.common.documents.media import MediaFacts
+from frameloom.common.documents.segments import Segment
 from frameloom.common.documents.task import TaskDocument, TaskEvent, TaskState
+from frameloom.common.machines import segments
+from frameloom.common.machines.sections import config_of
 from frameloom.common.machines.transition import Change, Refused
+from frameloom.common.pipelines import Segmentation
 
 
 class Reason(StrEnum):
@@ -37,8 +41,6 @@ LEGAL: dict[Reason, frozenset[JobStatus]] = {
 }
 
 CANCELLED_MESSAGE = "Job cancelled by user request"
-EVERYWHERE = ("pps",)
-"""Keys of the top level that reach every pipeline, also one with a section of its own."""
 
 
 class Cause(StrEnum):
@@ -95,40 +97,51 @@ def submit(submission: Submission, now: datetime) -> JobDocument:
     return _emit(job, "job.submitted", now, **told)
 
 
-def plan_tasks(job: JobDocument, now: datetime) -> list[TaskDocument]:
-    """The tasks of a job, one per pipeline. Planning twice names the same tasks."""
-    return [
-        TaskDocument(
-            id=task_id(job.id, name),
-            job_id=job.id,
-            tenant=job.tenant,
-            pipeline=name,
-            priority=job.priority,
-            media=job.media,
-            config=config_of(job.config, name, job.selected_pipelines),
-            siblings=len(job.selected_pipelines) - 1,
-            created_at=now,
-        )
-        for name in job.selected_pipelines
-    ]
+def plan_tasks(
+    job: JobDocument,
+    now: datetime,
+    segmentations: Mapping[str, Segmentation] | None = None,
+    limits: segments.Limits | None = None,
+) -> list[TaskDocument]:
+    """The tasks of a job: one per pipeline, and one per segment. Planning twice names the same tasks.
 
-
-def config_of(config: dict[str, Any], pipeline: str, selected: Sequence[str]) -> dict[str, Any]:
-    """A pipeline's part of a job's configuration: the section of its name, else the whole.
-
-    The whole is meant only when no section names a selected pipeline, as VideoAnnotator reads it. Beside
-    sections, ``pps`` of the top level reaches every pipeline that does not set it itself.
+    Args:
+        job: The job.
+        now: The time of planning.
+        segmentations: How pipelines that can work in segments want the media cut.
+        limits: What the operator says about that.
     """
-    if not has_sections(config, selected):
-        return config
-    section = config.get(pipeline, {})
-    everywhere = {key: config[key] for key in EVERYWHERE if key in config}
-    return {**everywhere, **(section if isinstance(section, dict) else {})}
+    tasks = []
+    for name in job.selected_pipelines:
+        config = config_of(job.config, name, job.selected_pipelines)
+        wanted = (segmentations or {}).get(name)
+        parts = segments.cut(job.facts, wanted, config, limits or segments.Limits())
+        whole = _task(job, name, config, now)
+        pieces = [_piece(whole, part) for part in parts]
+        if pieces:
+            waits_for = tuple(piece.id for piece in pieces)
+            whole = whole.model_copy(update={"state": TaskState.WAITING, "waits_for": waits_for})
+        tasks += [whole, *pieces]
+    return tasks
 
 
-def has_sections(config: Mapping[str, Any], selected: Sequence[str]) -> bool:
-    """Whether a configuration is divided by pipeline, rather than meant for each as a whole."""
-    return any(name in config for name in selected)
+def _task(job: JobDocument, pipeline: str, config: dict[str, Any], now: datetime) -> TaskDocument:
+    return TaskDocument(
+        id=task_id(job.id, pipeline),
+        job_id=job.id,
+        tenant=job.tenant,
+        pipeline=pipeline,
+        priority=job.priority,
+        media=job.media,
+        config=config,
+        siblings=len(job.selected_pipelines) - 1,
+        created_at=now,
+    )
+
+
+def _piece(whole: TaskDocument, part: Segment) -> TaskDocument:
+    key = segment_task_id(whole.job_id, whole.pipeline, part.index, part.count)
+    return whole.model_copy(update={"id": key, "segment": part})
 
 
 def planned(job: JobDocument, tasks: Sequence[TaskDocument], now: datetime) -> Change[JobDocument]:
@@ -140,8 +153,13 @@ def planned(job: JobDocument, tasks: Sequence[TaskDocument], now: datetime) -> C
     _allow(Reason.PLAN, job)
     if job.planned or job.cancel_requested:
         raise Refused(Reason.PLAN, f"{job.status}, planned {job.planned}, cancel {job.cancel_requested}")
-    summaries = tuple(TaskSummary(id=task.id, pipeline=task.pipeline) for task in tasks)
-    return Change(job, _next(job, now, planned=True, tasks=summaries))
+    wholes = tuple(_planned(task) for task in tasks if task.segment is None)
+    pieces = tuple(_planned(task) for task in tasks if task.segment is not None)
+    return Change(job, _next(job, now, planned=True, tasks=wholes, segments=pieces))
+
+
+def _planned(task: TaskDocument) -> TaskSummary:
+    return TaskSummary(id=task.id, pipeline=task.pipeline, state=task.state)
 
 
 def fold(job: JobDocument, tasks: Iterable[TaskDocument], now: datetime) -> Change[JobDocument]:
@@ -153,7 +171,7 @@ def fold(job: JobDocument, tasks: Iterable[TaskDocument], now: datetime) -> Chan
         Refused: There is nothing new, or the job is over.
     """
     _allow(Reason.FOLD, job)
-    known = {summary.id: summary for summary in job.tasks}
+    known = {summary.id: summary for summary in (*job.tasks, *job.segments)}
     news: list[TaskEvent] = []
     for task in tasks:
         summary = known.get(task.id)
@@ -161,12 +179,13 @@ def fold(job: JobDocument, tasks: Iterable[TaskDocument], now: datetime) -> Chan
             continue
         news.extend(event for event in task.outbox if event.rev > summary.rev)
         known[task.id] = _summary(task)
-    summaries = tuple(known[summary.id] for summary in job.tasks)
-    if summaries == job.tasks:
+    summaries = tuple(_since_its_segments(known[summary.id], known.values()) for summary in job.tasks)
+    pieces = tuple(known[summary.id] for summary in job.segments)
+    if summaries == job.tasks and pieces == job.segments:
         raise Refused(Reason.FOLD, f"{job.status}, nothing new")
     lengths = (summary.result.media_seconds for summary in summaries if summary.result)
     length = next((seconds for seconds in lengths if seconds is not None), job.video_duration_seconds)
-    after = _begin(_next(job, now, tasks=summaries, video_duration_seconds=length), now)
+    after = _begin(_next(job, now, tasks=summaries, segments=pieces, video_duration_seconds=length), now)
     for event in sorted(news, key=lambda event: event.time):
         after = _emit(after, event.type, event.time, event_id=event.id, **event.data)
     return Change(job, _end(after, now))
@@ -225,6 +244,12 @@ def purge(job: JobDocument) -> None:
         raise Refused(Reason.PURGE, f"{job.status}, tidied {job.tidied}, relay due {job.relay_due}")
 
 
+def _since_its_segments(whole: TaskSummary, all_of_them: Iterable[TaskSummary]) -> TaskSummary:
+    """A pipeline that runs in segments has started with the first of them."""
+    times = [s.started_at for s in all_of_them if s.pipeline == whole.pipeline and s.started_at]
+    return whole.model_copy(update={"started_at": min(times)}) if times else whole
+
+
 def _summary(task: TaskDocument) -> TaskSummary:
     worker = task.attempts[-1].worker if task.attempts else None
     number = task.attempts[-1].number if task.attempts else task.attempt
@@ -244,7 +269,7 @@ def _summary(task: TaskDocument) -> TaskSummary:
 
 def _begin(job: JobDocument, now: datetime) -> JobDocument:
     """The first task that a worker claims starts the job."""
-    if job.status is JobStatus.PENDING and any(s.started_at for s in job.tasks):
+    if job.status is JobStatus.PENDING and any(s.started_at for s in (*job.tasks, *job.segments)):
         running = job.model_copy(update={"status": JobStatus.RUNNING, "started_at": now})
         return _emit(running, "job.started", now)
     return job

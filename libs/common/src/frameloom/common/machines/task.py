@@ -6,13 +6,14 @@ One table says which reason is legal in which state; one function per reason bui
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from frameloom.common.clock import new_id
+from frameloom.common.documents.segments import SegmentRows
 from frameloom.common.documents.task import (
     Attempt,
     Failure,
@@ -31,6 +32,8 @@ from frameloom.common.pipelines import Progress
 class Reason(StrEnum):
     """Why a task changes."""
 
+    READY = "ready"
+    ABANDON = "abandon"
     DISPATCH = "dispatch"
     CLAIM = "claim"
     RENEW = "renew"
@@ -45,6 +48,8 @@ class Reason(StrEnum):
 
 _S = TaskState
 LEGAL: Mapping[Reason, frozenset[TaskState]] = {
+    Reason.READY: frozenset({_S.WAITING}),
+    Reason.ABANDON: frozenset({_S.WAITING}),
     Reason.DISPATCH: frozenset({_S.QUEUED}),
     Reason.CLAIM: frozenset({_S.QUEUED}),
     Reason.RENEW: frozenset({_S.RUNNING}),
@@ -53,7 +58,7 @@ LEGAL: Mapping[Reason, frozenset[TaskState]] = {
     Reason.FAIL: frozenset({_S.RUNNING, _S.FINALIZING}),
     Reason.RELEASE: frozenset({_S.RUNNING}),
     Reason.EXPIRE: frozenset({_S.RUNNING, _S.FINALIZING}),
-    Reason.REQUEST_CANCEL: frozenset({_S.QUEUED, _S.RUNNING, _S.FINALIZING}),
+    Reason.REQUEST_CANCEL: frozenset({_S.WAITING, _S.QUEUED, _S.RUNNING, _S.FINALIZING}),
     Reason.CANCEL: frozenset({_S.RUNNING, _S.FINALIZING}),
 }
 
@@ -81,6 +86,18 @@ class TaskMachine:
     retry: RetryPolicy
     lease_seconds: float
     finalize_seconds: float
+
+    def ready(self, task: TaskDocument, parts: Sequence[SegmentRows]) -> Change[TaskDocument]:
+        """All its segments are done: it may be dispatched, and knows where their rows lie."""
+        _allow(Reason.READY, task)
+        return Change(task, _next(task, state=TaskState.QUEUED, parts=tuple(parts)))
+
+    def abandon(self, task: TaskDocument, failure: Failure, now: datetime) -> Change[TaskDocument]:
+        """A segment failed for good, so there will never be a whole: the pipeline failed of it."""
+        _allow(Reason.ABANDON, task)
+        after = _next(task, state=TaskState.FAILED, failure=failure, ended_at=now)
+        facts = {"category": failure.category.value, "message": failure.message}
+        return Change(task, _emit(after, "task.failed", now, **facts))
 
     def dispatch(self, task: TaskDocument, now: datetime) -> Change[TaskDocument]:
         """A message about the task is about to be published."""
@@ -183,7 +200,7 @@ class TaskMachine:
     def request_cancel(self, task: TaskDocument, now: datetime) -> Change[TaskDocument]:
         """Somebody wants it cancelled: at once if queued; a running one learns of it at its renewal."""
         _allow(Reason.REQUEST_CANCEL, task)
-        if task.state is TaskState.QUEUED:
+        if task.state in {TaskState.WAITING, TaskState.QUEUED}:
             after = _next(
                 task,
                 state=TaskState.CANCELLED,
@@ -243,8 +260,9 @@ def shares_decode(leader: TaskDocument, task: TaskDocument, pipelines: Container
     """
     fresh = leader.attempt == task.attempt == 1
     waiting = task.state is TaskState.QUEUED and not task.cancel_requested and task.next_eligible_at is None
-    same = task.id != leader.id and task.media.key == leader.media.key
-    return fresh and waiting and same and task.pipeline in pipelines
+    same = task.id != leader.id and task.media.key == leader.media.key and task.segment == leader.segment
+    decode = not (task.waits_for or leader.waits_for)
+    return fresh and waiting and same and decode and task.pipeline in pipelines
 
 
 def _allow(reason: Reason, task: TaskDocument, epoch: int | None = None) -> None:
@@ -265,13 +283,12 @@ def _close(task: TaskDocument, now: datetime, outcome: Outcome, failure: Failure
 
 
 def _emit(task: TaskDocument, kind: str, now: datetime, **data: Any) -> TaskDocument:
-    event = TaskEvent(
-        id=new_id(),
-        rev=task.rev,
-        type=kind,
-        time=now,
-        data={"pipeline": task.pipeline, "task_id": task.id, "attempt": _attempt_of(task), **data},
-    )
+    facts = {"pipeline": task.pipeline, "task_id": task.id, "attempt": _attempt_of(task), **data}
+    if task.segment is not None:
+        # Under a name of its own: who counts pipelines by "task.completed" must not count parts.
+        kind = kind.replace("task.", "segment.", 1)
+        facts |= {"segment": task.segment.index, "segments": task.segment.count}
+    event = TaskEvent(id=new_id(), rev=task.rev, type=kind, time=now, data=facts)
     return task.model_copy(update={"outbox": (*task.outbox, event), "pending_fold": True})
 
 

@@ -188,6 +188,7 @@ class MetricsShape(Shape):
     tasks_completed: int | None = Field(description="In all, as counted last")
     tasks_failed: int | None
     tasks_cancelled: int | None
+    tasks_waiting: int | None = Field(description="Those that will join segments which are not done")
     tasks_queued: int | None
     tasks_running: int | None
     tasks_finalizing: int | None

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from frameloom.common.machines.job import EVERYWHERE, config_of, has_sections
+from frameloom.common.machines.sections import EVERYWHERE, config_of, has_sections
 from frameloom.common.pipelines import PipelineInfo
 from frameloom.common.registry import Names
 from frameloom.common.text import cut, json_fault

@@ -101,7 +101,7 @@ def telemetry(after: JobView, told: TaskProgressed) -> Entry:
     """Progress of a task."""
 
     def make(form: Format) -> tuple[Frame, ...]:
-        return viewer_progress(after, told) if form is Format.VIEWER else event_progress(told)
+        return viewer_progress(after, told) if form is Format.VIEWER else event_progress(after, told)
 
     return Entry("task.progress", told.time, make, job_id=told.job_id, topic=told.task_id)
 

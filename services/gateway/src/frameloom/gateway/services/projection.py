@@ -27,8 +27,10 @@ _STATES = {
     "task.failed": "failed",
     "task.cancelled": "cancelled",
 }
+_STATES |= {kind.replace("task.", "segment."): state for kind, state in _STATES.items()}
 _OVER = {"completed", "failed", "cancelled"}
 _LEVELS = {"task.retrying": "WARNING", "task.failed": "ERROR"}
+_LEVELS |= {kind.replace("task.", "segment."): level for kind, level in _LEVELS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,9 @@ class TaskView:
         state: waiting, running, completed, failed or cancelled.
         epoch: Claim of the newest telemetry; that of an older claim is passed over.
         fraction: How much of the work is done, 0 to 1.
+        frames: Frames done.
+        seconds: Seconds of the media done.
+        segments: It works on one of so many segments; 0: on the whole, or it stitches them.
         annotations: How many there are, once completed.
         files: Names of the result files, once completed.
         category: Why it failed, once it has.
@@ -50,6 +55,9 @@ class TaskView:
     state: str = "waiting"
     epoch: int = 0
     fraction: float = 0.0
+    frames: int = 0
+    seconds: float = 0.0
+    segments: int = 0
     annotations: int | None = None
     files: tuple[str, ...] = ()
     category: str | None = None
@@ -76,13 +84,14 @@ class JobView:
         """Per cent of the work, 0 to 100: the mean over the pipelines; one that has ended counts whole."""
         if self.status == "completed":
             return 100.0
-        shares: dict[str, list[float]] = {name: [] for name in self.pipelines}
-        for task in self.tasks.values():
-            share = 1.0 if task.state in _OVER else task.fraction
-            shares.setdefault(task.pipeline, []).append(share)
-        if not shares:
+        names = dict.fromkeys((*self.pipelines, *(task.pipeline for task in self.tasks.values())))
+        if not names:
             return 0.0
-        return round(100 * sum(_mean(of_one) for of_one in shares.values()) / len(shares), 1)
+        return round(100 * sum(_share(self.of(name)) for name in names) / len(names), 1)
+
+    def of(self, pipeline: str) -> list[TaskView]:
+        """The tasks of a pipeline: one, or those of its segments beside it."""
+        return [task for task in self.tasks.values() if task.pipeline == pipeline]
 
 
 def fold(view: JobView, event: LogEvent) -> JobView:
@@ -94,17 +103,25 @@ def fold(view: JobView, event: LogEvent) -> JobView:
     task_id, state = event.data.get("task_id"), _STATES.get(event.type)
     if not isinstance(task_id, str) or state is None:
         return after
-    known = view.tasks.get(task_id) or TaskView(str(event.data.get("pipeline") or ""))
+    segments = int(event.data.get("segments") or 0)
+    known = view.tasks.get(task_id) or TaskView(str(event.data.get("pipeline") or ""), segments=segments)
     return replace(after, tasks={**view.tasks, task_id: _task(known, state, event.data)})
 
 
 def advance(view: JobView, told: TaskProgressed) -> JobView | None:
     """The view after telemetry; None if that says nothing new: of an older claim, or of what is over."""
-    task = view.tasks.get(told.task_id) or TaskView(told.pipeline)
+    task = view.tasks.get(told.task_id) or TaskView(told.pipeline, segments=told.segments)
     if view.over or task.state in _OVER or told.epoch < task.epoch:
         return None
-    fraction = min(1.0, max(0.0, told.progress.fraction))
-    task = replace(task, state="running", epoch=told.epoch, fraction=fraction)
+    done = told.progress
+    task = replace(
+        task,
+        state="running",
+        epoch=told.epoch,
+        fraction=min(1.0, max(0.0, done.fraction)),
+        frames=done.frames_done,
+        seconds=done.media_seconds_done,
+    )
     return replace(view, tasks={**view.tasks, told.task_id: task})
 
 
@@ -120,7 +137,7 @@ def viewer_frames(before: JobView, after: JobView, event: LogEvent) -> tuple[Fra
 
 def viewer_progress(after: JobView, told: TaskProgressed) -> tuple[Frame, ...]:
     """Telemetry for the viewer: the job's progress, and beside it that of the task."""
-    body = {**_update(after, iso(told.time)), "task": _facts(told)}
+    body = {**_update(after, iso(told.time)), "task": _facts(after, told)}
     return (Frame("job.update", body),)
 
 
@@ -138,9 +155,10 @@ def event_frames(job_id: str, event: LogEvent) -> tuple[Frame, ...]:
     return (Frame(event.type, body, id=f"{job_id}:{event.seq}"),)
 
 
-def event_progress(told: TaskProgressed) -> tuple[Frame, ...]:
+def event_progress(after: JobView, told: TaskProgressed) -> tuple[Frame, ...]:
     """Telemetry in our own words."""
-    body = {"job_id": told.job_id, "type": "task.progress", "time": iso(told.time), "data": _facts(told)}
+    facts = _facts(after, told)
+    body = {"job_id": told.job_id, "type": "task.progress", "time": iso(told.time), "data": facts}
     return (Frame("task.progress", body),)
 
 
@@ -157,7 +175,7 @@ def _viewer_bodies(before: JobView, after: JobView, event: LogEvent) -> list[tup
         case "job.deleted":
             cause = event.data.get("cause")
             return [("job.deleted", {**_update(after, at, "job.deleted"), "cause": cause})]
-        case _ if event.type.startswith("task."):
+        case _ if event.type.startswith(("task.", "segment.")):
             bodies = [("job.log", _log(event, after.job_id, at))]
             if (before.status, before.progress) != (after.status, after.progress):
                 bodies.append(("job.update", _update(after, at)))
@@ -176,7 +194,7 @@ def _update(view: JobView, at: str, kind: str = "job.update") -> dict[str, Any]:
 
 
 def _complete(view: JobView, event: LogEvent, at: str) -> dict[str, Any]:
-    done = [task for task in view.tasks.values() if task.state == "completed"]
+    done = [task for task in view.tasks.values() if task.state == "completed" and not task.segments]
     results = {
         task.pipeline: {"annotation_count": task.annotations, "files": list(task.files)} for task in done
     }
@@ -206,7 +224,7 @@ def _failures(view: JobView) -> dict[str, dict[str, str | None]]:
     return {
         task.pipeline: {"category": task.category, "message": task.message}
         for task in view.tasks.values()
-        if task.state == "failed"
+        if task.state == "failed" and not task.segments
     }
 
 
@@ -216,17 +234,24 @@ def _log(event: LogEvent, job_id: str, at: str) -> dict[str, Any]:
         "type": "job.log",
         "job_id": job_id,
         "level": _LEVELS.get(event.type, "INFO"),
-        "message": f"{pipeline}: {_sentence(event)}",
+        "message": f"{pipeline}: {_part(event)}{_sentence(event)}",
         "pipeline": pipeline,
         "attempt": event.data.get("attempt"),
         "timestamp": at,
     }
 
 
+def _part(event: LogEvent) -> str:
+    count = event.data.get("segments")
+    return f"segment {int(event.data.get('segment') or 0) + 1} of {count}, " if count else ""
+
+
 def _sentence(event: LogEvent) -> str:
     data = event.data
     attempt, reason = data.get("attempt", 1), f"({data.get('category')}): {data.get('message')}"
-    match event.type:
+    match event.type.replace("segment.", "task."):
+        case "task.completed" if data.get("segments"):
+            told = "completed"
         case "task.started":
             told = f"attempt {attempt} started on worker {data.get('worker')}"
         case "task.retrying":
@@ -244,13 +269,23 @@ def _sentence(event: LogEvent) -> str:
     return told
 
 
-def _facts(told: TaskProgressed) -> dict[str, Any]:
-    return {
+def _facts(view: JobView, told: TaskProgressed) -> dict[str, Any]:
+    """The telemetry; where segments work side by side it is that of their pipeline as a whole."""
+    facts = {
         "task_id": told.task_id,
         "pipeline": told.pipeline,
         "epoch": told.epoch,
         **told.progress.model_dump(mode="json"),
     }
+    tasks = view.of(told.pipeline)
+    if any(task.segments for task in tasks):
+        facts |= {
+            "epoch": max(task.epoch for task in tasks),
+            "fraction": round(_share(tasks), 4),
+            "frames_done": sum(task.frames for task in tasks),
+            "media_seconds_done": round(sum(task.seconds for task in tasks), 3),
+        }
+    return facts
 
 
 def _task(task: TaskView, state: str, data: Mapping[str, Any]) -> TaskView:
@@ -264,12 +299,18 @@ def _task(task: TaskView, state: str, data: Mapping[str, Any]) -> TaskView:
         return replace(task, state=state)
     # A new claim begins again, and each has a higher epoch: what still comes of the last one is late.
     epoch = task.epoch + 1 if state == "waiting" and task.epoch else task.epoch
-    return replace(task, state=state, fraction=0.0, epoch=epoch)
+    return replace(task, state=state, fraction=0.0, frames=0, seconds=0.0, epoch=epoch)
 
 
 def _names(value: Any) -> tuple[str, ...]:
     return tuple(map(str, value)) if isinstance(value, list | tuple) else ()
 
 
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
+def _share(tasks: list[TaskView]) -> float:
+    """How much of a pipeline's work is done: of its segments, and of stitching them."""
+    whole = [task for task in tasks if not task.segments]
+    if any(task.state in _OVER for task in whole):
+        return 1.0
+    done = sum(1.0 if task.state in _OVER else task.fraction for task in tasks)
+    steps = max((task.segments for task in tasks), default=0) + 1
+    return min(1.0, done / steps)

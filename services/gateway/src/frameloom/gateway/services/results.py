@@ -22,6 +22,7 @@ from frameloom.gateway.services.catalogue import Catalogue
 from frameloom.gateway.services.jobs import JobService
 
 _WORDS = {
+    TaskState.WAITING: "pending",
     TaskState.QUEUED: "pending",
     TaskState.RUNNING: "running",
     TaskState.FINALIZING: "running",
@@ -111,6 +112,8 @@ def _status(job: JobDocument, summary: TaskSummary | None) -> str:
         return _WORDS[summary.state]
     if job.status is JobStatus.CANCELLED:
         return "cancelled"  # its tasks follow, but nothing of them will show any more
+    if summary is not None and any(p.pipeline == summary.pipeline and p.started_at for p in job.segments):
+        return "running"  # some of its segments, or what stitches them
     return _WORDS[summary.state] if summary else "pending"
 
 

@@ -21,7 +21,7 @@ from frameloom.worker.niceness import yield_to_others
 from frameloom.worker.pipelines.base import Pipeline
 from frameloom.worker.pipelines.parts import Part
 from frameloom.worker.pipelines.registry import load_pipelines, offer
-from frameloom.worker.pipelines.runner import run_together
+from frameloom.worker.pipelines.runner import run_together, stitch
 from frameloom.worker.settings import WorkerSettings
 
 _PR_SET_PDEATHSIG = 1
@@ -51,7 +51,11 @@ class Child:
 
     def _run(self, request: Run) -> None:
         parts = [part for member in request.members if (part := self._part(member)) is not None]
-        run_together(parts, request.path, video_id=request.stem)
+        if request.stitch:
+            for part in parts:
+                stitch(part, request.path, request.stem)
+        else:
+            run_together(parts, request.path, video_id=request.stem, segment=request.segment)
 
     def _part(self, member: Member) -> Part | None:
         """The pipeline, ready to run; None if it can not be made, which is told."""

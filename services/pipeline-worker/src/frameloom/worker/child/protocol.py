@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from frameloom.common.documents import FailureCategory, PipelineOffer
+from frameloom.common.documents import FailureCategory, PipelineOffer, Segment
 from frameloom.common.documents.facts import CudaFacts, ModelFacts
 from frameloom.common.pipelines import ArtefactSpec, Item, Progress
 
@@ -46,6 +46,10 @@ class Run(_Message):
     path: str
     stem: str
     """The media file's name without extension, as the user knows it."""
+    segment: Segment | None = None
+    """The part of the file to go through; None: all of it."""
+    stitch: bool = False
+    """The path is a folder of segments that are done: they are joined, and nothing is decoded."""
 
 
 class Drop(_Message):

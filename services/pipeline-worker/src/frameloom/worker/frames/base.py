@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from frameloom.common.pipelines import MediaInfo
 from frameloom.worker.frames.batch import FrameBatch
@@ -35,6 +35,9 @@ __all__ = [
     "open_frames",
     "open_shared",
 ]
+
+if TYPE_CHECKING:
+    from frameloom.worker.media.spans import Span
 
 Colour = Literal["rgb", "bgr"]
 Scaling = Literal["fast_bilinear", "bilinear", "area"]
@@ -192,7 +195,13 @@ class Backend(Protocol):
         """
 
     def open(
-        self, path: Path, requests: Sequence[FrameRequest], media: MediaInfo, *, threads: int | None
+        self,
+        path: Path,
+        requests: Sequence[FrameRequest],
+        media: MediaInfo,
+        *,
+        threads: int | None,
+        span: Span | None = None,
     ) -> SharedFrames:
         """Opens the file.
 
@@ -227,6 +236,7 @@ def open_shared(
     media: MediaInfo | None = None,
     backend: str = "auto",
     threads: int | None = None,
+    span: Span | None = None,
 ) -> SharedFrames:
     """Opens a video with the best decoder for it, to answer all requests in one pass.
 
@@ -241,6 +251,7 @@ def open_shared(
             file. With ``auto`` another decoder takes over when the chosen one gives up.
         threads: Decoding threads. None goes by the worker's slots: a lone one uses the machine, and with as
             many slots as cores each file has one thread, which is faster in all.
+        span: The part of the video to show; None: all of it.
 
     Raises:
         TaskError: The file can not be opened (see ``probe``).
@@ -254,7 +265,7 @@ def open_shared(
         media = probe(path)
     from frameloom.worker.frames.choosing import choose  # noqa: PLC0415 - it needs what is defined here
 
-    return choose(Path(path), requests, media, backend=backend, threads=threads)
+    return choose(Path(path), requests, media, backend=backend, threads=threads, span=span)
 
 
 def fit(media: MediaInfo, longest_side: int) -> tuple[int, int]:

@@ -42,16 +42,24 @@ class Subscriptions:
         requests: What is wanted.
         media: Result of ``probe``.
         allocate: Makes the memory of a batch from its shape, as an array or a tensor; None for main memory.
+        before: Time of the frame before the first one that is offered; see ``Sampler``.
     """
 
     def __init__(
-        self, requests: Sequence[FrameRequest], media: MediaInfo, *, allocate: Allocate | None = None
+        self,
+        requests: Sequence[FrameRequest],
+        media: MediaInfo,
+        *,
+        allocate: Allocate | None = None,
+        before: float | None = None,
     ) -> None:
         places: dict[FrameRequest, list[int]] = {}
         for place, request in enumerate(requests):
             places.setdefault(request, []).append(place)
         make = allocate or _in_memory
-        self._all = [_Subscription(request, media, tuple(found), make) for request, found in places.items()]
+        self._all = [
+            _Subscription(request, media, tuple(found), make, before) for request, found in places.items()
+        ]
 
     @property
     def formats(self) -> tuple[Format, ...]:
@@ -95,10 +103,15 @@ class _Subscription:
     """One request: when it wants a frame, and the batch that fills up for it."""
 
     def __init__(
-        self, request: FrameRequest, media: MediaInfo, places: tuple[int, ...], allocate: Allocate
+        self,
+        request: FrameRequest,
+        media: MediaInfo,
+        places: tuple[int, ...],
+        allocate: Allocate,
+        before: float | None,
     ) -> None:
         self._allocate = allocate
-        self.sampler = Sampler(request.sampling)
+        self.sampler = Sampler(request.sampling, before)
         self.format = Format(*(request.size or (media.width, media.height)), request.colour, request.scaling)
         self._places = places
         frame_bytes = self.format.width * self.format.height * 3

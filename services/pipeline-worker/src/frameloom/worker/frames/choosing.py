@@ -12,11 +12,18 @@ from frameloom.worker.frames import base
 from frameloom.worker.frames.base import Backend, DecoderGaveUpError, FrameRequest, SharedFrames
 from frameloom.worker.frames.fallback import Explained, Rescued
 from frameloom.worker.frames.settings import FrameSettings
+from frameloom.worker.media.spans import Span
 from frameloom.worker.settings import WorkerSettings
 
 
 def choose(
-    path: Path, requests: Sequence[FrameRequest], media: MediaInfo, *, backend: str, threads: int | None
+    path: Path,
+    requests: Sequence[FrameRequest],
+    media: MediaInfo,
+    *,
+    backend: str,
+    threads: int | None,
+    span: Span | None = None,
 ) -> SharedFrames:
     """Opens the file with the best decoder for it.
 
@@ -26,6 +33,7 @@ def choose(
         media: What probing found.
         backend: The only one, or ``auto``.
         threads: Decoding threads; None goes by the worker's slots.
+        span: The part of it to show; None: all.
 
     Raises:
         TaskError: The file can not be opened.
@@ -40,10 +48,10 @@ def choose(
         refusal = decoder.refusal(path, media, requests, asked=True)
         if refusal is not None:
             raise ValueError(f"frame backend {backend!r} does not take this {media.codec}: {refusal.reason}")
-        return decoder.open(path, requests, media, threads=threads)
+        return decoder.open(path, requests, media, threads=threads, span=span)
     setting = FrameSettings().frames
     names = [name for name in base.BACKENDS if setting != "pyav" or name == "pyav"]
-    return _first(names, path, requests, media, setting=setting, threads=threads)
+    return _first(names, path, requests, media, setting=setting, threads=threads, span=span)
 
 
 def decoding_threads(slots: int, cores: int) -> int | None:
@@ -72,12 +80,13 @@ def _first(
     *,
     setting: str,
     threads: int | None,
+    span: Span | None,
 ) -> SharedFrames:
     """The first of these that takes the file, with those after it in reserve."""
     name, others = names[0], names[1:]
 
     def other() -> SharedFrames:
-        return _first(others, path, requests, media, setting=setting, threads=threads)
+        return _first(others, path, requests, media, setting=setting, threads=threads, span=span)
 
     decoder = _decoder(name)
     asked = setting == name
@@ -87,7 +96,7 @@ def _first(
             raise ValueError(f"no frame backend takes this {media.codec}: {refusal.reason}")
         return _explained(name, other, refusal.reason if refusal.of_file or asked else None)
     try:
-        source = decoder.open(path, requests, media, threads=threads)
+        source = decoder.open(path, requests, media, threads=threads, span=span)
     except DecoderGaveUpError as error:
         if not others:
             raise

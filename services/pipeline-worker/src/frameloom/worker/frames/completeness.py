@@ -41,6 +41,8 @@ class Reach:
     position: float = 0.0
     damaged: int = 0
     """Packets, or reads, that failed."""
+    before: int = 0
+    """Packets that were passed over by beginning in the middle."""
     jumps: int = 0
     jumped_from: float | None = None
     """Set between a jump and the first packet after it."""
@@ -77,7 +79,7 @@ def check_complete(
         if reach.damaged:
             logger.warning("media_damaged_packets_skipped", count=reach.damaged)
         return
-    if not by_packets and not reach.damaged and 0 < stream.frames <= reach.packets:
+    if not by_packets and not reach.damaged and 0 < stream.frames <= reach.before + reach.packets:
         return  # every frame of the index was read: the last one merely stays on for long
     if not promise_is_of_stream(container, stream) and promised - _packets_end(path) <= _slack(promised):
         return  # the promise is kept by the sound, which goes on after the last picture

@@ -27,7 +27,8 @@ from frameloom.worker.frames.batching import Format, Subscriptions
 from frameloom.worker.frames.completeness import Reach, check_complete
 from frameloom.worker.frames.converting import Converter
 from frameloom.worker.frames.sampling import JumpPlanner
-from frameloom.worker.media.containers import open_container, start_seconds, video_stream
+from frameloom.worker.media.containers import go_to_key_frame, open_container, start_seconds, video_stream
+from frameloom.worker.media.spans import Span
 
 logger = structlog.get_logger(__name__)
 
@@ -40,7 +41,12 @@ class PyAVSource:
     """See :class:`~frameloom.worker.frames.base.SharedFrames`."""
 
     def __init__(
-        self, path: Path, requests: Sequence[FrameRequest], media: MediaInfo, threads: int | None
+        self,
+        path: Path,
+        requests: Sequence[FrameRequest],
+        media: MediaInfo,
+        threads: int | None,
+        span: Span | None = None,
     ) -> None:
         self._path = path
         self._media = media
@@ -53,14 +59,20 @@ class PyAVSource:
         self._start = start_seconds(self._container)
         self._decoding_order_only = self._container.format.name in _WITHOUT_PRESENTATION_TIMES
         self._delay: int | None = None
-        self._wanted = Subscriptions(requests, media)
+        self._span = span
+        self._wanted = Subscriptions(requests, media, before=span.before if span else None)
         self._converters = {one: Converter(one) for one in self._wanted.formats}
         samplings = [request.sampling for request in requests]
         indexed = len(self._stream.index_entries) > 0
         self._jumps = JumpPlanner.for_samplings(samplings, indexed=indexed)
         self._only_keys = all(sampling.kind == "key" for sampling in samplings)
         self._skips = self._jumps.enabled or self._only_keys
-        self._reach = Reach()
+        self._reach = Reach(before=span.first_frame if span else 0)
+        self._given = 0
+        if span is not None and span.begin and not go_to_key_frame(self._container, self._stream, span.begin):
+            self._container.close()  # all of it is decoded
+            self._container = open_container(path)
+            self._stream = video_stream(self._container)
         self._set_up_decoder(threads)
 
     def _set_up_decoder(self, threads: int | None) -> None:
@@ -102,8 +114,16 @@ class PyAVSource:
         Raises:
             TaskError: ``decode_error`` when the video stops before the end that its container promises.
         """
+        begin = self._span.begin if self._span else 0.0
+        until = self._span.until if self._span else None
         for frame in self._frames():
             timestamp = self._timestamp(frame)
+            if timestamp < begin:
+                continue  # the seek came down before it; or it leads the key frame, and needs those before
+            if until is not None and timestamp >= until:
+                yield from self._wanted.rest()
+                return  # whether the rest can be read is another run's affair
+            self._given += 1
             pixels = functools.partial(self._pixels, frame)
             yield from self._wanted.offer(pixels, timestamp, self._number(timestamp), key=frame.key_frame)
         yield from self._wanted.rest()
@@ -194,7 +214,9 @@ class PyAVSource:
         return frame.dts - self._delay
 
     def _number(self, timestamp: float) -> int:
-        return round(timestamp * self._media.fps) if self._skips else self._reach.frames - 1
+        if self._skips:
+            return round(timestamp * self._media.fps)
+        return (self._span.first_frame if self._span else 0) + self._given - 1
 
 
 class _PyAVBackend:
@@ -211,9 +233,15 @@ class _PyAVBackend:
         return None
 
     def open(
-        self, path: Path, requests: Sequence[FrameRequest], media: MediaInfo, *, threads: int | None
+        self,
+        path: Path,
+        requests: Sequence[FrameRequest],
+        media: MediaInfo,
+        *,
+        threads: int | None,
+        span: Span | None = None,
     ) -> SharedFrames:
-        return PyAVSource(path, requests, media, threads)
+        return PyAVSource(path, requests, media, threads, span)
 
 
 BACKEND = _PyAVBackend()

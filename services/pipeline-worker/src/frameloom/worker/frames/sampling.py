@@ -18,12 +18,21 @@ SPARSE_INTERVAL_SECONDS = 2.0
 class Sampler:
     """Decides frame by frame, in order of presentation, with one number of state."""
 
-    def __init__(self, sampling: Sampling) -> None:
+    def __init__(self, sampling: Sampling, before: float | None = None) -> None:
+        """Prepares the state.
+
+        Args:
+            sampling: Which frames are wanted.
+            before: Time of the frame before the first one that is asked for: who begins in the middle takes
+                the same frames as who came from the start.
+        """
         self._kind = sampling.kind
         self._rate = sampling.rate
         self._first = True
         self.due = 0.0
         """Time from which on the next frame is wanted, in seconds."""
+        if before is not None and self._kind == "rate":
+            self.due = self._after(before)
 
     def wants(self, timestamp: float, *, key: bool = False) -> bool:
         """Whether this frame is to be delivered; if so, the next due time is set.
@@ -38,9 +47,12 @@ class Sampler:
             return wanted
         if timestamp + _TOLERANCE < self.due:
             return False
-        # From the grid, not from the last frame: intervals must not drift.
-        self.due = (math.floor((timestamp + _TOLERANCE) * self._rate) + 1) / self._rate
+        self.due = self._after(timestamp)
         return True
+
+    def _after(self, timestamp: float) -> float:
+        """From the grid, not from the last frame: intervals must not drift."""
+        return (math.floor((timestamp + _TOLERANCE) * self._rate) + 1) / self._rate
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
@@ -26,6 +27,8 @@ _OPTIONS = {
     "protocol_whitelist": "file",
 }
 
+_STEPS_BACK = (0.0, 2.0, 15.0)
+"""Seconds before a key frame to seek to, where the container does not find it by its own time."""
 _MP4_FIRST_BOXES = (b"ftyp", b"mdat", b"moov", b"free", b"skip", b"wide")
 
 _NO_VIDEO = (
@@ -107,6 +110,34 @@ def video_stream(container: InputContainer) -> VideoStream:
 def start_seconds(container: InputContainer) -> float:
     """Time stamp of the beginning of the media, which players count as zero."""
     return (container.start_time or 0) / av.time_base
+
+
+def next_seconds(container: InputContainer, stream: VideoStream | AudioStream) -> float | None:
+    """Time of the next packet of a stream that tells one; reads it. None: there is none."""
+    for packet in container.demux(stream):
+        if packet.pts is not None and packet.time_base is not None:
+            return float(packet.pts * packet.time_base) - start_seconds(container)
+    return None
+
+
+def go_to_key_frame(container: InputContainer, stream: VideoStream, seconds: float) -> bool:
+    """Places the reader at the key frame of this time, or before it where it can not be found.
+
+    Returns:
+        False: the container can not be sought in; where the reader stands is not known.
+    """
+    start = start_seconds(container)
+    for back in _STEPS_BACK:
+        target = round((max(0.0, seconds - back) + start) * av.time_base)
+        try:
+            container.seek(target)
+            first = next_seconds(container, stream)
+            if first is not None and first <= seconds:
+                container.seek(target)
+                return True
+        except av.FFmpegError:
+            continue
+    return False
 
 
 def _head(file: Path) -> bytes:

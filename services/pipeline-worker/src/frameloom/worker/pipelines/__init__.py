@@ -5,6 +5,7 @@ from frameloom.worker.pipelines.base import (
     Only,
     Pipeline,
     PipelineConfig,
+    SegmentableConfig,
     SoundPipeline,
     without_effect,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "Pipeline",
     "PipelineConfig",
     "RunSummary",
+    "SegmentableConfig",
     "SoundPipeline",
     "load_pipelines",
     "run",

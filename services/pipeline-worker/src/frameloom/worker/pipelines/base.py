@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from frameloom.common.documents.task import FailureCategory
-from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, PipelineInfo
+from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, PipelineInfo, Segmentation
 from frameloom.worker.errors import TaskError
 from frameloom.worker.frames.base import FrameBatch, FrameRequest
+from frameloom.worker.media.spans import Span
 from frameloom.worker.models.spec import ModelSpec
 from frameloom.worker.models.store import ModelStore
+from frameloom.worker.pipelines.pieces import Piece
 from frameloom.worker.sound.base import SoundBlock, SoundRequest
 
 
@@ -30,6 +32,15 @@ class PipelineConfig(BaseModel):
     """Base of configuration models. Unknown keys pass: the gateway warns about them by the schema."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+
+class SegmentableConfig(PipelineConfig):
+    """Base of configuration models of pipelines that can work in segments."""
+
+    segments: bool = Field(
+        default=True,
+        description="Cut long media into segments for several workers. Off: one takes all of it.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +92,13 @@ class Pipeline(ABC):
         required_models: Names in the model store without which it can not run in its default configuration.
         required_modules: Python modules likewise; they are looked for, not imported.
         optional_models: Names in the model store that only other configurations use; ``models list`` tells.
+        segmentation: How long media may be cut into segments; None: it must see every video whole. Who sets
+            it has ``stitch``, and ``Config`` derives from :class:`SegmentableConfig`.
         config: The configuration of this run.
         models: Where weights come from.
         video_id: What the rows call the video; set by the runner before ``begin``.
-        media: What probing found; set by ``begin``.
+        media: What probing found, of the whole file; set by ``begin``.
+        span: The part of the media that it sees, if that is not all; set by the runner before ``begin``.
     """
 
     info: ClassVar[PipelineInfo]
@@ -93,12 +107,14 @@ class Pipeline(ABC):
     required_models: ClassVar[tuple[str, ...]] = ()
     required_modules: ClassVar[tuple[str, ...]] = ()
     optional_models: ClassVar[tuple[str, ...]] = ()
+    segmentation: ClassVar[Segmentation | None] = None
 
     def __init__(self, config: PipelineConfig, models: ModelStore) -> None:
         models.register(*self.own_models)
         self.config = config
         self.models = models
         self.video_id = "video"
+        self.span: Span | None = None
 
     @classmethod
     def configured(cls, config: Mapping[str, Any], models: ModelStore) -> Self:
@@ -160,6 +176,16 @@ class Pipeline(ABC):
     def finish(self) -> Iterable[Item]:
         """Gives the rows that waited for the end of the video."""
         return ()
+
+    def stitch(self, pieces: Sequence[Piece]) -> Iterator[Item]:
+        """Joins what the segments have found, and gives the rows of the whole, as if it had seen it.
+
+        Called on a fresh object after ``load`` and ``begin``, in place of ``process`` and ``finish``.
+
+        Args:
+            pieces: All segments, in order. Those that saw nothing are among them; they have no rows.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not work in segments")
 
     @abstractmethod
     def artefacts(self) -> tuple[ArtefactSpec, ...]:

@@ -10,10 +10,13 @@ from frameloom.common.documents.task import FailureCategory
 from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, Progress
 from frameloom.worker.errors import TaskError
 from frameloom.worker.frames.base import FrameBatch
+from frameloom.worker.media.spans import Span
 from frameloom.worker.pipelines.base import FramePipeline, Pipeline, SoundPipeline
+from frameloom.worker.pipelines.pieces import Piece, about
 from frameloom.worker.sound.base import SoundBlock
 
 _NEARLY_DONE = 0.99
+_STITCHED_AT_ONCE = 256
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -76,7 +79,9 @@ class Part:
         self.frames = 0
         self._listener = listener
         self._media: MediaInfo | None = None
+        self._span: Span | None = None
         self._reached = 0.0
+        self._given = False
         self._over = False
 
     @property
@@ -104,10 +109,11 @@ class Part:
         assert self._media is not None
         return self._media
 
-    def begin(self, media: MediaInfo, video_id: str) -> None:
-        """Loads the models, and prepares for this file."""
-        self._media = media
-        self.pipeline.video_id = video_id
+    def begin(self, media: MediaInfo, video_id: str, span: Span | None = None) -> None:
+        """Loads the models, and prepares for this file, or for this part of it."""
+        self._media, self._span = media, span
+        self._reached = span.begin if span else 0.0
+        self.pipeline.video_id, self.pipeline.span = video_id, span
         self.pipeline.load()
         self.pipeline.begin(media)
 
@@ -139,12 +145,15 @@ class Part:
 
     def _advance(self, rows: Iterable[Item], reached: float, *, frames: int = 0) -> None:
         """Hands on the rows that became certain up to a time, in seconds."""
+        self._given = True
         begin, self._reached = self._reached, reached
         self._hand_over(rows, begin, reached)
         self.frames += frames
         length = self.media.duration_seconds
-        fraction = min(max(reached / length if length > 0 else 0.0, 0.0), _NEARLY_DONE)
-        self._tell("annotating", fraction)
+        share = reached / length if length > 0 else 0.0
+        if self._span is not None:
+            share = self._span.share(reached, length)
+        self._tell("annotating", min(max(share, 0.0), _NEARLY_DONE))
 
     def finish(self, decoder: str, decoded: int) -> None:
         """The file is at its end: the rows that waited for it, and the summary.
@@ -156,18 +165,55 @@ class Part:
         Raises:
             TaskError: There was no frame to look at.
         """
+        if self._span is not None:
+            self._end_of_segment(self._span, decoder, decoded)
+            return
         if self.sees and not self.frames:
             raise TaskError(FailureCategory.DECODE_ERROR, "No picture of the video can be decoded.")
         self._tell("finishing", _NEARLY_DONE)
         media = self.media
         self._hand_over(self.pipeline.finish(), self._reached, max(media.duration_seconds, self._reached))
+        self._done(decoder, decoded, self.pipeline.artefacts())
+
+    def _end_of_segment(self, span: Span, decoder: str, decoded: int) -> None:
+        """One that began nowhere has nothing to say but that; files are made of all segments together."""
+        end = max(self._reached, span.begin)
+        if self._given:
+            self._hand_over(self.pipeline.finish(), self._reached, end)
+        self._hand_over([about(span, self.media, decoder, self.frames)], end, end)
+        self._done(decoder, decoded, ())
+
+    def stitch(self, pieces: Sequence[Piece], video_id: str) -> None:
+        """Joins segments in place of looking or listening."""
+        self._media = pieces[0].media
+        self.pipeline.video_id = video_id
+        self.pipeline.load()
+        self.pipeline.begin(self._media)
+        self._tell("stitching", 0.0)
+        length = self._media.duration_seconds
+        held: list[Item] = []
+        for item in self.pipeline.stitch(pieces):
+            held.append(item)
+            if len(held) == _STITCHED_AT_ONCE:
+                if not self.active:
+                    return
+                self._hand_over(held, 0.0, length)
+                held = []
+        self._hand_over(held, 0.0, length)
+        self._reached = length
+        self.frames = sum(piece.frames for piece in pieces)
+        decoders = dict.fromkeys(piece.decoder for piece in pieces if piece.decoder)
+        self._done(", ".join(decoders), 0, self.pipeline.artefacts())
+
+    def _done(self, decoder: str, decoded: int, artefacts: tuple[ArtefactSpec, ...]) -> None:
+        media = self.media
         summary = RunSummary(
             frames=self.frames,
             frames_decoded=decoded,
             media_seconds=media.duration_seconds,
             media=media,
             backend=decoder,
-            artefacts=self.pipeline.artefacts(),
+            artefacts=artefacts,
             models=self.pipeline.models_used(),
         )
         self._over = True
@@ -179,7 +225,7 @@ class Part:
                 stage=stage,
                 fraction=fraction,
                 frames_done=self.frames,
-                media_seconds_done=self._reached,
+                media_seconds_done=self._reached - (self._span.begin if self._span else 0.0),
             )
         )
 

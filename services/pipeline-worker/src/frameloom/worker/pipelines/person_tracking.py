@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic import Field
 
-from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, Output, PipelineInfo, Row
+from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, Output, PipelineInfo, Row, Segmentation
 from frameloom.worker.frames.base import FrameBatch, FrameRequest, Sampling
 from frameloom.worker.pipelines import coco
-from frameloom.worker.pipelines.base import FramePipeline, PipelineConfig, without_effect
+from frameloom.worker.pipelines.base import FramePipeline
 from frameloom.worker.pipelines.persons import files
 from frameloom.worker.pipelines.persons.bytetrack import ByteTracker, Track
+from frameloom.worker.pipelines.persons.config import YOLO, PersonConfig
 from frameloom.worker.pipelines.persons.motion import Numbers
 from frameloom.worker.pipelines.persons.people import UNLABELLED, People, Person, size_label
+from frameloom.worker.pipelines.persons.stitching import Frame, Known, Seam, frames
+from frameloom.worker.pipelines.pieces import Piece
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -29,78 +31,8 @@ _SIDE = 416
 _BATCH = 4
 _LOOK_SECONDS = 1.0
 """How often the appearance of somebody who is followed is looked at."""
-_YOLO = [
-    f"{folder}yolo11{size}-pose.pt" for folder in ("models/yolo/", "") for size in ("n", "s", "m", "l", "x")
-]
-Model = Literal[
-    "nanodet-g-416",
-    "models/yolo/yolo11n-pose.pt",
-    "models/yolo/yolo11s-pose.pt",
-    "models/yolo/yolo11m-pose.pt",
-    "models/yolo/yolo11l-pose.pt",
-    "models/yolo/yolo11x-pose.pt",
-    "yolo11n-pose.pt",
-    "yolo11s-pose.pt",
-    "yolo11m-pose.pt",
-    "yolo11l-pose.pt",
-    "yolo11x-pose.pt",
-]
-Export = Literal["mot", "cvat", "csv", "parquet"]
-
-
-class PersonConfig(PipelineConfig):
-    """Configuration of ``person_tracking``; has every key of VideoAnnotator's pipeline of this name."""
-
-    model: Model = Field(
-        "nanodet-g-416",
-        description="Network that finds persons. The names of VideoAnnotator's networks are accepted.",
-        json_schema_extra=without_effect(
-            "YOLO11's licence (AGPL) keeps it out; nanodet-g-416 is used, which has no body points",
-            when=_YOLO,
-        ),
-    )
-    pps: float = Field(10.0, gt=0.0, le=240.0, description="Frames per second of video to look at.")
-    conf_threshold: float = Field(
-        0.4, ge=0.0, le=1.0, description="Least score of a person; someone followed already may have less."
-    )
-    start_threshold: float = Field(
-        0.5,
-        ge=0.0,
-        le=1.0,
-        description="Least score of a box that begins a track, where it is above conf_threshold.",
-    )
-    low_threshold: float = Field(
-        0.1, ge=0.01, le=1.0, description="Least score of a box that continues a track."
-    )
-    iou_threshold: float = Field(
-        0.5, ge=0.0, le=1.0, description="Overlap from which on two boxes count as one person."
-    )
-    max_persons: int = Field(50, ge=1, le=100, description="Most persons per frame; the best are kept.")
-    track_mode: bool = Field(
-        default=True, description="Follow persons from frame to frame. Off: each frame stands alone."
-    )
-    lost_seconds: float = Field(
-        1.0, ge=0.0, le=60.0, description="How long a track waits for a person who is hidden."
-    )
-    relink: bool = Field(
-        default=True, description="Join a new track to a person who left shortly before and looks alike."
-    )
-    relink_seconds: float = Field(
-        10.0, ge=0.0, le=600.0, description="How long a person may be away and be known again."
-    )
-    relink_threshold: float = Field(
-        0.8, ge=0.0, le=1.0, description="Least cosine similarity of the appearances that are joined."
-    )
-    label_by_size: bool = Field(
-        default=True, description="Label persons as parent or infant by their size beside each other."
-    )
-    infant_height_ratio: float = Field(
-        0.55, gt=0.0, le=0.8, description="Height, beside the tallest person, up to which one is an infant."
-    )
-    precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="Numbers that the network computes with; bfloat16 is faster on new processors."
-    )
-    exports: list[Export] = Field([], max_length=4, description="Further files with the same boxes.")
+_KNOWN = "_people"
+"""List of what a segment leaves of each person for the stitch."""
 
 
 @dataclass(slots=True, eq=False)
@@ -120,6 +52,7 @@ class PersonTracking(FramePipeline):
     Config = PersonConfig
     required_models = ("nanodet", "nanodet-graph", "mobilenetv2-bottleneck")
     required_modules = ("torch", "scipy")
+    segmentation = Segmentation()
     info: ClassVar[PipelineInfo] = PipelineInfo(
         name="person_tracking",
         version=VERSION,
@@ -185,10 +118,30 @@ class PersonTracking(FramePipeline):
         for person in self._people.rest():
             yield self._person_row(person)
 
+    def stitch(self, pieces: Sequence[Piece]) -> Iterator[Item]:
+        """The frames of all segments, each once, with persons of the whole."""
+        seen = [piece for piece in pieces if piece.frames]
+        seam, before = Seam(), dict[int, Person]()
+        for place, piece in enumerate(seen):
+            after = seen[place + 1].span if place + 1 < len(seen) else None
+            known = {who.number: who for item in piece.items(_KNOWN) for who in [Known.of(item.row)]}
+            given = frames(piece.items(coco.ANNOTATIONS, coco.IMAGES))
+            who_is: dict[int, Person] = {}
+            for frame in seam.share(piece.span, after, given):
+                if isinstance(frame, dict):
+                    pairs = [(number, before[other]) for number, other in frame.items() if other in before]
+                    who_is = {number: self._again(person, known.get(number)) for number, person in pairs}
+                    continue
+                self._held = self._frame_of(frame, who_is, known)
+                yield from self._release()
+            before = who_is
+        for person in self._people.rest():
+            yield self._person_row(person)
+
     def artefacts(self) -> tuple[ArtefactSpec, ...]:
         """The COCO file, the list of persons, and the files of ``exports``."""
         notes = ["keypoints: no network for body points is installed; all are 0 with visibility 0"]
-        if self.config.model in _YOLO:
+        if self.config.model in YOLO:
             notes.append(f"model: {self.config.model} is not installed, nanodet-g-416 was used")
         info: Row = {
             "description": "Frameloom COCO export: persons",
@@ -218,6 +171,34 @@ class PersonTracking(FramePipeline):
     @property
     def _relinks(self) -> bool:
         return self.config.track_mode and self.config.relink
+
+    def _frame_of(self, frame: Frame, who_is: dict[int, Person], known: dict[int, Known]) -> _Held:
+        """A frame of a segment as one of the whole; whoever is new in it is found a person."""
+        for number, box in zip(frame.persons, frame.boxes, strict=True):
+            if number is None or number in who_is:
+                continue
+            told = known.get(number)
+            person = None
+            if self._relinks and told is not None and told.look is not None:
+                person = self._people.like(told.look, box, frame.timestamp, list(who_is.values()))
+            if person is not None:
+                person.joined += 1
+                self._people.joined += 1
+            else:
+                track = Track(self._people.count + 1, confirmed=True, seen=frame.timestamp)
+                person = self._people.add(track, box, frame.timestamp)
+            who_is[number] = self._again(person, told)
+        tracks = [None if number is None else who_is[number].track for number in frame.persons]
+        return _Held(frame.timestamp, frame.number, frame.boxes, frame.scores, tracks)
+
+    def _again(self, person: Person, told: Known | None) -> Person:
+        """A person who goes on in a segment that knows this about them."""
+        if told is not None:
+            person.joined += told.joined
+            self._people.joined += told.joined
+            if told.look is not None:
+                person.looks(told.look)
+        return person
 
     def _frame(
         self, pixels: npt.NDArray[np.uint8], found: Detections, timestamp: float, number: int
@@ -319,6 +300,8 @@ class PersonTracking(FramePipeline):
         return {**row, **self._label(person, "person_label")}
 
     def _person_row(self, person: Person) -> Item:
+        if self.span is not None:
+            return Item(list=_KNOWN, row=Known(person.number, person.look, person.joined).row())
         labelled = self._label(person, "label")
         self._labelled += labelled["label"] != "unknown"
         row: Row = {

@@ -117,6 +117,8 @@ def checked(candidate: object) -> type[Pipeline]:
             f"has the name {info.name!r}: letters, digits, dots, dashes and underscores make one"
         )
     _check_config(candidate)
+    if candidate.segmentation is not None and candidate.stitch is Pipeline.stitch:
+        raise PluginError("declares a `segmentation`, and does not define stitch")
     return candidate
 
 
@@ -130,7 +132,14 @@ def offer(pipeline: type[Pipeline], models: ModelStore) -> PipelineOffer:
         usable, reason = pipeline.available(models)
         known = {spec.name for spec in models.specs}  # with those that the pipeline brings itself
         facts = tuple(models.facts(model) for model in pipeline.required_models if model in known)
-        return PipelineOffer(id=info.name, info=info, available=usable, reason=reason, models=facts)
+        return PipelineOffer(
+            id=info.name,
+            info=info,
+            available=usable,
+            reason=reason,
+            models=facts,
+            segmentation=pipeline.segmentation,
+        )
     except Exception as error:
         logger.warning("pipeline_not_available", pipeline=info.name, exc_info=True)
         reason = f"The plug-in failed when it was asked whether it can run: {told(error)}."

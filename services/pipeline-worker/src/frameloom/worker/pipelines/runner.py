@@ -12,13 +12,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from frameloom.common.documents.segments import Segment
 from frameloom.common.pipelines import Item, MediaInfo, Progress
 from frameloom.worker.ahead import Ahead
 from frameloom.worker.frames.base import Delivery, FrameRequest, open_shared
 from frameloom.worker.media.hearing import probe_sound
 from frameloom.worker.media.probe import probe
+from frameloom.worker.media.spans import Span, frame_span, sound_span
 from frameloom.worker.pipelines.base import FramePipeline, Pipeline, SoundPipeline
 from frameloom.worker.pipelines.parts import Part, RunSummary
+from frameloom.worker.pipelines.pieces import open_pieces
 from frameloom.worker.sound.base import SoundBlock, SoundRequest, open_sound
 from frameloom.worker.sound.sharing import deal, shared_request
 
@@ -70,6 +73,7 @@ def run_together(
     backend: str = "auto",
     video_id: str | None = None,
     threads: int | None = None,
+    segment: Segment | None = None,
 ) -> None:
     """Runs pipelines over one file with one decode. Each tells its own listener how it ended.
 
@@ -79,36 +83,61 @@ def run_together(
         backend: Frame decoder, or ``auto``.
         video_id: What the rows call the video; by default the stem of the file name.
         threads: Decoding threads; see ``open_shared``.
+        segment: The part of the file to go through; None: all of it.
     """
     path = Path(path)
     name = video_id if video_id is not None else path.stem
     for part in parts:
         part.tell("probing")
-    seeing = _begun([part for part in parts if part.sees], lambda: probe(path), name)
-    hearing = _begun([part for part in parts if not part.sees], lambda: probe_sound(path), name)
+    seeing, seen = _begun([part for part in parts if part.sees], lambda: _probed(path, segment), name)
+    listeners = [part for part in parts if not part.sees]
+    heard = sound_span(segment) if segment else None
+    hearing, _ = _begun(listeners, lambda: (probe_sound(path), heard), name)
     passes: list[Callable[[], None]] = []
-    if looking := [(part, request) for part in seeing if (request := part.attempt(_frames, part))]:
-        passes.append(partial(_together, seeing, partial(_look, looking, path, backend, threads)))
+    if seen is not None and seen.empty:
+        passes.append(partial(_together, seeing, _nothing))
+    elif looking := [(part, request) for part in seeing if (request := part.attempt(_frames, part))]:
+        passes.append(partial(_together, seeing, partial(_look, looking, path, backend, threads, seen)))
     for listening in _by_rate(hearing):
         group = [part for part, _ in listening]
-        passes.append(partial(_together, group, partial(_listen, listening, path)))
+        passes.append(partial(_together, group, partial(_listen, listening, path, heard)))
     _side_by_side(passes)
 
 
-def _begun(parts: Sequence[Part], probing: Callable[[], MediaInfo], name: str) -> list[Part]:
-    """The parts that are ready to be given frames or sound."""
+def stitch(part: Part, folder: str | Path, video_id: str) -> None:
+    """Joins the segments whose rows lie in a folder; see :mod:`frameloom.worker.pipelines.pieces`.
+
+    Args:
+        part: The pipeline, fresh, and who hears of it.
+        folder: One folder per segment.
+        video_id: What the rows call the video.
+    """
+    part.tell("stitching")
+    if pieces := part.attempt(open_pieces, Path(folder)):
+        part.attempt(part.stitch, pieces, video_id)
+
+
+def _probed(path: Path, segment: Segment | None) -> tuple[MediaInfo, Span | None]:
+    media = probe(path)
+    return media, frame_span(path, segment) if segment else None
+
+
+def _begun(
+    parts: Sequence[Part], probing: Callable[[], tuple[MediaInfo, Span | None]], name: str
+) -> tuple[list[Part], Span | None]:
+    """The parts that are ready to be given frames or sound, and the span of these."""
     if not parts:
-        return []
+        return [], None
     try:
-        media = probing()
+        media, span = probing()
     except Exception as error:  # noqa: BLE001 - each part tells it
         for part in parts:
             part.fail(error)
-        return []
+        return [], None
     for part in parts:
         part.tell("loading")
-        part.attempt(part.begin, media, name)
-    return [part for part in parts if part.active]
+        part.attempt(part.begin, media, name, span)
+    return [part for part in parts if part.active], span
 
 
 def _by_rate(parts: Sequence[Part]) -> list[list[tuple[Part, SoundRequest]]]:
@@ -153,14 +182,23 @@ def _together(parts: Sequence[Part], going_through: Callable[[], tuple[str, int]
         part.attempt(part.finish, decoder, decoded)
 
 
+def _nothing() -> tuple[str, int]:
+    """The segment has no frame of its own."""
+    return "", 0
+
+
 def _look(
-    parts: Sequence[tuple[Part, FrameRequest]], path: Path, backend: str, threads: int | None
+    parts: Sequence[tuple[Part, FrameRequest]],
+    path: Path,
+    backend: str,
+    threads: int | None,
+    span: Span | None,
 ) -> tuple[str, int]:
     """Goes through the frames; answers the decoder, and how many frames it delivered."""
     media = parts[0][0].media
     requests = [request for _, request in parts]
     with (
-        open_shared(path, requests, media=media, backend=backend, threads=threads) as source,
+        open_shared(path, requests, media=media, backend=backend, threads=threads, span=span) as source,
         Ahead(source, _bytes_of) as ahead,
     ):
         for delivery in ahead:
@@ -172,12 +210,14 @@ def _look(
     return source.backend, source.frames_decoded
 
 
-def _listen(parts: Sequence[tuple[Part, SoundRequest]], path: Path) -> tuple[str, int]:
+def _listen(parts: Sequence[tuple[Part, SoundRequest]], path: Path, span: Span | None) -> tuple[str, int]:
     """Goes through the sound; answers the decoder."""
     requests = [request for _, request in parts]
+    wanted = shared_request(requests)
+    first = span.heard_from(wanted.rate_hz) if span else 0
     with (
-        open_sound(path, shared_request(requests)) as source,
-        Ahead(deal(source, requests), _samples_of, limit_bytes=_SOUND_AHEAD_BYTES) as ahead,
+        open_sound(path, wanted, span) as source,
+        Ahead(deal(source, requests, first), _samples_of, limit_bytes=_SOUND_AHEAD_BYTES) as ahead,
     ):
         for place, block in ahead:
             part = parts[place][0]

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from frameloom.common.documents.task import FailureCategory
-from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, Output, PipelineInfo, Row
+from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, Output, PipelineInfo, Row, Segmentation
 from frameloom.worker.errors import TaskError
 from frameloom.worker.frames.base import FrameBatch, FrameRequest, Sampling, fit
 from frameloom.worker.pipelines import coco
-from frameloom.worker.pipelines.base import FramePipeline, PipelineConfig, without_effect
+from frameloom.worker.pipelines.base import FramePipeline, SegmentableConfig, without_effect
+from frameloom.worker.pipelines.pieces import Piece
 from frameloom.worker.pipelines.scenes.base import Cut, CutDetector
+from frameloom.worker.pipelines.scenes.stitching import joined, spaced
 
 VERSION = "1.0.0"
 SUFFIX = "_scene_detection.json"
 
 _CONTENT_SIDE = 256
 _TRANSNET_SIZE = (48, 27)
+_CUTS = "_cuts"
+_ENDS = "_ends"
+"""Lists of what a segment leaves for the stitch: its cuts; its first frame, and the last."""
 _CATEGORY = {
     "id": 1,
     "name": "scene",
@@ -47,7 +53,7 @@ _FORMATS: dict[str, tuple[str, str, str]] = {
 _NO_LABELS = "scene_type is 'unknown': no model that labels scenes is installed"
 
 
-class SceneConfig(PipelineConfig):
+class SceneConfig(SegmentableConfig):
     """Configuration of ``scene_detection``."""
 
     threshold: float = Field(
@@ -90,6 +96,7 @@ class SceneDetection(FramePipeline):
     Config = SceneConfig
     required_modules = ("cv2", "scenedetect")
     optional_models = ("transnetv2",)
+    segmentation = Segmentation()
     info: ClassVar[PipelineInfo] = PipelineInfo(
         name="scene_detection",
         version=VERSION,
@@ -158,6 +165,9 @@ class SceneDetection(FramePipeline):
             self._open = Cut(int(batch.frame_numbers[0]), float(batch.timestamps[0]), 1.0)
         self._last_frame = int(batch.frame_numbers[-1])
         self._last_timestamp = float(batch.timestamps[-1])
+        if self.span is not None:
+            yield from _told(_CUTS, self._detector.feed(batch))
+            return
         yield from self._close_at(self._detector.feed(batch))
         # A scene is held back until the next one is long enough to stand alone: it may have to take it in.
         if (
@@ -171,7 +181,27 @@ class SceneDetection(FramePipeline):
         """Rows of the last scenes."""
         if self._open is None:
             return
-        yield from self._close_at(self._detector.flush())
+        if self.span is not None:
+            yield from _told(_CUTS, self._detector.flush())
+            yield from _told(_ENDS, [self._open, Cut(self._last_frame, self._last_timestamp, 1.0)])
+            return
+        yield from self._end(self._detector.flush())
+
+    def stitch(self, pieces: Sequence[Piece]) -> Iterator[Item]:
+        """Rows of all scenes, from the cuts that the segments have found."""
+        seen = [(piece, ends) for piece in pieces if (ends := _cuts(piece, _ENDS))]
+        if not seen:
+            return
+        (_, (self._open, _)), (_, (_, last)) = seen[0], seen[-1]
+        self._last_frame, self._last_timestamp = last.frame, last.timestamp
+        changes = list(joined([(piece.span, _cuts(piece, _CUTS)) for piece, _ in seen]))
+        rule = self._rule()
+        yield from self._end(rule(changes, self._open, last, self.media, self.config.min_scene_length))
+
+    def _end(self, cuts: Iterable[Cut]) -> Iterator[Item]:
+        """The last cuts, then the end of the video."""
+        yield from self._close_at(cuts)
+        assert self._open is not None
         after = self._last_timestamp + 1.0 / self.media.fps
         end = Cut(self._last_frame + 1, max(self.media.duration_seconds, after), 1.0)
         if self._held is not None and end.timestamp - self._open.timestamp < self.config.min_scene_length:
@@ -200,17 +230,26 @@ class SceneDetection(FramePipeline):
         )
 
     def _make_detector(self, media: MediaInfo) -> CutDetector:
+        # What is short shows in the whole only, so segments leave nothing out.
+        least = 0.0 if self.span else self.config.min_scene_length
         if self.config.detector == "transnetv2":
             from frameloom.worker.pipelines.scenes import transnet  # noqa: PLC0415
 
-            return transnet.TransNetCuts(
-                transnet.network(self.models), self.config.transnetv2_threshold, self.config.min_scene_length
-            )
+            network = transnet.network(self.models)
+            return transnet.TransNetCuts(network, self.config.transnetv2_threshold, least)
         from frameloom.worker.pipelines.scenes.content import ContentCuts  # noqa: PLC0415 - imports OpenCV
 
         adaptive = self.config.detector == "adaptive"
         threshold = self.config.adaptive_threshold if adaptive else self.config.threshold
-        return ContentCuts(media, threshold, self.config.min_scene_length, adaptive=adaptive)
+        return ContentCuts(media, threshold, least, adaptive=adaptive)
+
+    def _rule(self) -> Callable[[Sequence[Cut], Cut, Cut, MediaInfo, float], Iterator[Cut]]:
+        """Which changes are cuts."""
+        if self.config.detector != "content":
+            return spaced
+        from frameloom.worker.pipelines.scenes import content  # noqa: PLC0415 - imports OpenCV
+
+        return content.lasting
 
     def _close_at(self, cuts: Iterable[Cut]) -> Iterator[Item]:
         for cut in cuts:
@@ -256,3 +295,11 @@ def _export(name: Export) -> ArtefactSpec:
         writer=name,
         options={"text": "id", "prefix": "Scene ", "unnamed": "scenes", "columns": _COLUMNS},
     )
+
+
+def _told(name: str, cuts: Iterable[Cut]) -> Iterator[Item]:
+    return (Item(list=name, row=asdict(cut)) for cut in cuts)
+
+
+def _cuts(piece: Piece, name: str) -> list[Cut]:
+    return [Cut(**item.row) for item in piece.items(name)]

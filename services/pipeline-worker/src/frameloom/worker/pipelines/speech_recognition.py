@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, Output, PipelineInfo, Row
-from frameloom.worker.pipelines.base import PipelineConfig, SoundPipeline
-from frameloom.worker.pipelines.speech import activity, sizes, transcripts
+from frameloom.common.pipelines import ArtefactSpec, Item, MediaInfo, Output, PipelineInfo, Row, Segmentation
+from frameloom.worker.pipelines.base import SegmentableConfig, SoundPipeline
+from frameloom.worker.pipelines.pieces import Piece
+from frameloom.worker.pipelines.speech import activity, sizes, stitching, transcripts
 from frameloom.worker.pipelines.speech.sizes import FILES
 from frameloom.worker.pipelines.speech.words import Sentence, Settings, transcriber
 from frameloom.worker.sound.base import SoundBlock
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 
 VERSION = "1.0.0"
 _ENGLISH = "en"
+_LANGUAGE = "_language"
+"""List of the row in which a segment tells the language that it was sure of."""
 _SURE = 0.5
 """From this probability on a recognised language holds for the rest of the file."""
 
 
-class SpeechConfig(PipelineConfig):
+class SpeechConfig(SegmentableConfig):
     """Configuration of ``speech_recognition``; has every key of VideoAnnotator's pipeline of this name."""
 
     model_config = ConfigDict(json_schema_extra=sizes.ENGLISH_FOR_ENGLISH)
@@ -99,6 +102,7 @@ class SpeechRecognition(SoundPipeline):
     required_models = (activity.MODEL, *FILES["base"])
     required_modules = ("onnxruntime", "faster_whisper")
     optional_models = FILES["tiny.en"]
+    segmentation = Segmentation()
     info: ClassVar[PipelineInfo] = PipelineInfo(
         name="speech_recognition",
         version=VERSION,
@@ -122,10 +126,11 @@ class SpeechRecognition(SoundPipeline):
 
     def load(self) -> None:
         """Loads both networks."""
-        from frameloom.worker.pipelines.speech.utterances import UtteranceCutter  # noqa: PLC0415
+        from frameloom.worker.pipelines.speech.utterances import UtteranceCutter, share  # noqa: PLC0415
 
         self._scribe = transcriber(self.models, self.config.whisper_model)
-        self._cutter = UtteranceCutter(activity.scorer(self.models))
+        self._cutter = UtteranceCutter(activity.scorer(self.models), share=share(self.span))
+        self._from = self.span.heard_from(activity.RATE_HZ) / activity.RATE_HZ if self.span else 0.0
 
     def begin(self, media: MediaInfo) -> None:
         """Forgets the language."""
@@ -144,6 +149,19 @@ class SpeechRecognition(SoundPipeline):
         """Rows of what is left."""
         for utterance in self._cutter.flush():
             yield from self._written(utterance)
+        if self.span is not None:
+            yield Item(list=_LANGUAGE, row={"language": self._language})
+        yield from self._release(all_of_them=True)
+
+    def stitch(self, pieces: Sequence[Piece]) -> Iterator[Item]:
+        """Rows of the whole; how long each caption stays is told now that its neighbours are known."""
+        for piece in pieces:
+            for item in piece.items(_LANGUAGE):
+                self._language = self._language or item.row["language"]
+        said = ((item.row for item in piece.items(transcripts.SEGMENTS)) for piece in pieces)
+        for row in stitching.joined(said):
+            self._held.append(row)
+            yield from self._release()
         yield from self._release(all_of_them=True)
 
     def artefacts(self) -> tuple[ArtefactSpec, ...]:
@@ -179,13 +197,16 @@ class SpeechRecognition(SoundPipeline):
     def _written(self, utterance: Utterance) -> Iterator[Item]:
         for sentence, language in self.sentences(utterance):
             self._count += 1
-            self._held.append(transcripts.row(self._count, sentence, utterance.start_seconds, language))
+            self._held.append(
+                transcripts.row(self._count, sentence, utterance.start_seconds + self._from, language)
+            )
         yield from self._release()
 
     def _release(self, *, all_of_them: bool = False) -> Iterator[Item]:
         """All but the last row: how long a caption may stay depends on the next."""
         ready = len(self._held) if all_of_them else len(self._held) - 1
         if ready > 0:
-            rows = transcripts.stretched(self._held, self.config.min_segment_duration)[:ready]
+            least = 0.0 if self.span else self.config.min_segment_duration
+            rows = transcripts.stretched(self._held, least)[:ready]
             self._held = self._held[ready:]
             yield from transcripts.items(rows)

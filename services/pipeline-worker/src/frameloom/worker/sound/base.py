@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from frameloom.worker.media.spans import Span
 
 SPEECH_RATE_HZ = 16_000
 """What every speech and audio-event model here was trained on."""
@@ -81,12 +84,17 @@ class SoundSource(Protocol):
         """Frees the decoder; harmless when repeated."""
 
 
-def open_sound(path: str | Path, request: SoundRequest) -> SoundSource:
+def open_sound(path: str | Path, request: SoundRequest, span: Span | None = None) -> SoundSource:
     """Opens the sound of a local media file.
+
+    Args:
+        path: The file.
+        request: How the sound is wanted.
+        span: The part of it to hear, from ``span.heard_from`` to ``span.until``; None: all of it.
 
     Raises:
         TaskError: The file can not be opened, or has no sound (``parse_error``).
     """
     from frameloom.worker.sound.pyav import PyAVSound  # noqa: PLC0415 - the port itself needs no decoder
 
-    return PyAVSound(Path(path), request)
+    return PyAVSound(Path(path), request, span)

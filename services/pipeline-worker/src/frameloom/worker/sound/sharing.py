@@ -23,13 +23,14 @@ class Reblocker:
 
     Args:
         request: Rate and length of the blocks; what is fed has this rate.
+        begin: Place of the first sample in the whole sound.
     """
 
-    def __init__(self, request: SoundRequest) -> None:
+    def __init__(self, request: SoundRequest, begin: int = 0) -> None:
         self._request = request
         self._held: list[Samples] = []
         self._have = 0
-        self._given = 0
+        self._given = begin
 
     def feed(self, samples: Samples) -> list[SoundBlock]:
         """Takes the next samples, which stay the caller's.
@@ -80,12 +81,15 @@ def shared_request(requests: Sequence[SoundRequest]) -> SoundRequest:
     return SoundRequest(rates[0], min(request.block_seconds for request in requests))
 
 
-def deal(source: SoundSource, requests: Sequence[SoundRequest]) -> Iterator[tuple[int, SoundBlock]]:
+def deal(
+    source: SoundSource, requests: Sequence[SoundRequest], begin: int = 0
+) -> Iterator[tuple[int, SoundBlock]]:
     """Reads the sound once and gives each listener its own blocks, in order.
 
     Args:
         source: Opened with :func:`shared_request`, or with any block length at that rate.
         requests: One per listener.
+        begin: Place of the source's first sample in the whole sound.
 
     Yields:
         The place of the listener in ``requests``, and its next block: the same that it would get from a
@@ -94,7 +98,7 @@ def deal(source: SoundSource, requests: Sequence[SoundRequest]) -> Iterator[tupl
     Raises:
         TaskError: What the source raises, after the last blocks.
     """
-    reblockers = [Reblocker(request) for request in requests]
+    reblockers = [Reblocker(request, begin) for request in requests]
     failure: TaskError | None = None
     try:
         for piece in source:

@@ -134,4 +134,4 @@ class MemoryJobStore(MemoryCollection[JobDocument]):
 
 def _as_listed(job: JobDocument) -> JobDocument:
     tasks = tuple(task.model_copy(update={"result": None, "failure": None}) for task in job.tasks)
-    return job.model_copy(update={"events": (), "tasks": tasks})
+    return job.model_copy(update={"events": (), "tasks": tasks, "segments": ()})

@@ -20,7 +20,7 @@ _CANCELLED = JobStatus.CANCELLED.value
 _DELETED = JobStatus.DELETED.value
 _GONE_OR_OVER = [status.value for status in JobStatus if status.terminal]
 _OVER = [status for status in _GONE_OR_OVER if status != _DELETED]
-_AS_LISTED = {"events": 0, "tasks.result": 0, "tasks.failure": 0}
+_AS_LISTED = {"events": 0, "tasks.result": 0, "tasks.failure": 0, "segments": 0}
 # created_at alone is not unique, and a page must not show a job twice.
 _OLDEST_FIRST = [("created_at", ASCENDING), ("_id", ASCENDING)]
 _BY_STATUS = [("tenant", ASCENDING), ("status", ASCENDING), *_OLDEST_FIRST]

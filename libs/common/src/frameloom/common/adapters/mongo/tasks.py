@@ -15,6 +15,7 @@ from frameloom.common.ports.stores import Backlog
 
 _DUPLICATE_KEY = 11000
 _LEASED = [TaskState.RUNNING.value, TaskState.FINALIZING.value]
+_WAITING = TaskState.WAITING.value
 _QUEUED = TaskState.QUEUED.value
 _ORDER = [("priority", DESCENDING), ("created_at", ASCENDING), ("_id", ASCENDING)]
 
@@ -39,7 +40,7 @@ class MongoTaskStore(Documents[TaskDocument]):
     async def backlog(self) -> Backlog:
         """How many tasks are not over, over all tenants."""
         stages: list[Bson] = [
-            {"$match": {"state": {"$in": [_QUEUED, *_LEASED]}}},
+            {"$match": {"state": {"$in": [_WAITING, _QUEUED, *_LEASED]}}},
             {"$group": {"_id": {"pipeline": "$pipeline", "state": "$state"}, "n": {"$sum": 1}}},
         ]
         with translated():

@@ -12,6 +12,7 @@ from pathlib import Path
 from frameloom.common.pipelines import MediaInfo
 from frameloom.worker.frames.base import FrameRequest, Refusal, SharedFrames
 from frameloom.worker.frames.dali.driver import dali_version, gpu
+from frameloom.worker.media.spans import Span
 
 
 class _DaliBackend:
@@ -38,14 +39,20 @@ class _DaliBackend:
         return None if reason is None else Refusal(reason, of_file=True)
 
     def open(
-        self, path: Path, requests: Sequence[FrameRequest], media: MediaInfo, *, threads: int | None
+        self,
+        path: Path,
+        requests: Sequence[FrameRequest],
+        media: MediaInfo,
+        *,
+        threads: int | None,
+        span: Span | None = None,
     ) -> SharedFrames:
         """Opens the file."""
         from frameloom.worker.frames.dali.facts import VideoFacts  # noqa: PLC0415 - as above
         from frameloom.worker.frames.dali.source import DaliSource  # noqa: PLC0415
 
         facts = VideoFacts.of(path)
-        return DaliSource(path, requests, media, facts, gpu=gpu() is not None, threads=threads)
+        return DaliSource(path, requests, media, facts, gpu=gpu() is not None, threads=threads, span=span)
 
 
 BACKEND = _DaliBackend()

@@ -26,7 +26,13 @@ from frameloom.worker.frames.base import DecoderGaveUpError, FrameRequest
 from frameloom.worker.frames.completeness import Reach, check_complete
 from frameloom.worker.frames.dali.packets import pictures
 from frameloom.worker.frames.sampling import JumpPlanner, Sampler
-from frameloom.worker.media.containers import open_container, start_seconds, video_stream
+from frameloom.worker.media.containers import (
+    go_to_key_frame,
+    open_container,
+    start_seconds,
+    video_stream,
+)
+from frameloom.worker.media.spans import Span
 
 CHUNK_PICTURES = 256
 """A chunk ends at the first possible place after so many pictures."""
@@ -80,6 +86,7 @@ class Chunks:
         media: Result of ``probe``.
         codec: FFmpeg's name of the codec.
         hidden_too: The decoder copes with pictures that are not to be shown.
+        span: The part that is wanted; None: all.
 
     Raises:
         TaskError: The file can not be opened.
@@ -93,6 +100,7 @@ class Chunks:
         codec: str,
         *,
         hidden_too: bool,
+        span: Span | None = None,
     ) -> None:
         self._path = path
         self._media = media
@@ -102,12 +110,19 @@ class Chunks:
         self._stream = video_stream(self._container)
         self._start = start_seconds(self._container)
         samplings = [request.sampling for request in requests]
-        self._samplers = [Sampler(sampling) for sampling in samplings]
+        before = span.before if span else None
+        self._samplers = [Sampler(sampling, before) for sampling in samplings]
         self._only_keys = all(sampling.kind == "key" for sampling in samplings)
         sparse = JumpPlanner.for_samplings(samplings).enabled
         self._skips = sparse or self._only_keys
         self._least = 1 if sparse else CHUNK_PICTURES
-        self._reach = Reach()
+        self._first = span.first_frame if span else 0
+        self._begin = span.begin if span else 0.0
+        self._until = span.until if span else None
+        self._reach = Reach(before=self._first)
+        if self._begin and not go_to_key_frame(self._container, self._stream, self._begin):
+            self._container.close()
+            raise DecoderGaveUpError("the container can not be sought in")
 
     @property
     def pictures(self) -> int:
@@ -131,7 +146,8 @@ class Chunks:
             wanted = [self._wanted(one) for one in found if not one.hidden]
             if any(wanted):
                 yield Chunk(self._packed(chosen), found)
-        check_complete(self._path, self._container, self._stream, self._reach, by_packets=self._skips)
+        if self._until is None or self._reach.frames_end < self._until:
+            check_complete(self._path, self._container, self._stream, self._reach, by_packets=self._skips)
 
     def _wanted(self, picture: Picture) -> bool:
         answers = [sampler.wants(picture.time, key=picture.key) for sampler in self._samplers]
@@ -164,6 +180,8 @@ class Chunks:
             if packet.is_keyframe and group:
                 yield group
                 group = []
+                if self._until is not None and self._seconds(packet) >= self._until:
+                    return
             group.append(packet)
         if group:
             yield group
@@ -172,7 +190,7 @@ class Chunks:
         beginning = True
         try:
             for packet in self._container.demux(self._stream):
-                if not packet.size:
+                if not packet.size or (beginning and self._early(packet)):
                     continue
                 self._check(packet, beginning=beginning)
                 beginning = False
@@ -180,6 +198,16 @@ class Chunks:
                 yield packet
         except av.FFmpegError:
             self._reach.damaged += 1
+
+    def _early(self, packet: _Packet) -> bool:
+        """Whether it comes before the key frame that the wanted part begins with."""
+        if not self._begin or packet.pts is None or packet.time_base is None:
+            return False
+        return not packet.is_keyframe or self._seconds(packet) < self._begin
+
+    def _seconds(self, packet: _Packet) -> float:
+        assert packet.time_base is not None
+        return float(_pts(packet) * packet.time_base) - self._start
 
     def _check(self, packet: _Packet, *, beginning: bool) -> None:
         if packet.pts is None or packet.time_base is None:
@@ -205,9 +233,11 @@ class Chunks:
     def _pictures(self, packets: Sequence[_Packet]) -> tuple[Picture, ...]:
         found = []
         for packet in sorted(packets, key=_pts):
-            hidden = packet.is_discard
+            late = self._until is not None and self._seconds(packet) >= self._until
+            hidden = packet.is_discard or late
             time = self._time(packet, hidden=hidden)
-            number = round(time * self._media.fps) if self._skips else self._reach.frames - 1
+            counted = self._first + self._reach.frames - 1
+            number = round(time * self._media.fps) if self._skips else counted
             found.append(Picture(time, number, packet.is_keyframe, hidden))
         return tuple(found)
 

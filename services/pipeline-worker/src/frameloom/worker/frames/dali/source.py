@@ -20,6 +20,7 @@ from frameloom.worker.frames.dali.colour import correction
 from frameloom.worker.frames.dali.driver import dali_version
 from frameloom.worker.frames.dali.facts import VideoFacts
 from frameloom.worker.frames.dali.graph import Graph, Output, usable_torch
+from frameloom.worker.media.spans import Span
 
 SEQUENCE_BYTES = 64 * 1024 * 1024
 _SEQUENCE_PICTURES = 16
@@ -35,6 +36,7 @@ class DaliSource:
         facts: More of it.
         gpu: Decode on the GPU.
         threads: As the port has it.
+        span: The part to show; None: all.
 
     Raises:
         DecoderGaveUpError: DALI can not be set up.
@@ -50,16 +52,19 @@ class DaliSource:
         *,
         gpu: bool,
         threads: int | None,
+        span: Span | None = None,
     ) -> None:
         self._gpu = gpu
         self._turns = round(media.rotation_degrees / 90) % 4
-        self._wanted = Subscriptions(requests, media, allocate=_on_gpu() if gpu else None)
+        self._wanted = Subscriptions(
+            requests, media, allocate=_on_gpu() if gpu else None, before=span.before if span else None
+        )
         self._outputs = {
             one: _output(one, facts, turned=self._turns % 2 == 1) for one in self._wanted.formats
         }
         picture_bytes = facts.size[0] * facts.size[1] * 3
         self._sequence = max(1, min(_SEQUENCE_PICTURES, SEQUENCE_BYTES // picture_bytes))
-        self._chunks = Chunks(path, requests, media, facts.codec, hidden_too=not gpu)
+        self._chunks = Chunks(path, requests, media, facts.codec, hidden_too=not gpu, span=span)
         self._checked = False
         try:
             self._graph: Graph | None = Graph(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -59,6 +60,11 @@ class Person:
     def looks(self, vector: Numbers) -> None:
         """Takes a sample of its appearance."""
         self._look = vector if self._look is None else self._look + (vector - self._look) / _MEMORY
+
+    @property
+    def look(self) -> Numbers | None:
+        """The mean of its samples."""
+        return self._look
 
     def likeness(self, vector: Numbers) -> float:
         """Cosine of an appearance with this person's."""
@@ -123,8 +129,7 @@ class People:
             alike = [(p.likeness(look), p.number, p) for p in self.candidates(box, timestamp)]
             best = max(alike, key=lambda entry: entry[:2], default=None)
         if best is None or best[0] < self._threshold:
-            self.count += 1
-            self._by_track[track.number] = Person(self.count, track, timestamp, timestamp, box)
+            self.add(track, box, timestamp)
             return None
         person, before = best[2], best[2].track
         self._by_track.pop(before.number, None)
@@ -135,6 +140,20 @@ class People:
         self.joined += 1
         self._by_track[track.number] = person
         return None if before.ended else before
+
+    def add(self, track: Track, box: Numbers, timestamp: float) -> Person:
+        """Makes a track a new person."""
+        self.count += 1
+        person = Person(self.count, track, timestamp, timestamp, box)
+        self._by_track[track.number] = person
+        return person
+
+    def like(self, look: Numbers, box: Numbers, timestamp: float, taken: Collection[Person]) -> Person | None:
+        """Somebody of before who may be this one by place, time and appearance, and is not taken."""
+        known = [p for p in self.rest() if p not in taken and 0 < timestamp - p.last <= self._window]
+        alike = [(p.likeness(look), p.number, p) for p in known if p.could_be_at(box, timestamp)]
+        best = max(alike, key=lambda entry: entry[:2], default=None)
+        return best[2] if best is not None and best[0] >= self._threshold else None
 
     def saw(self, person: Person, box: Numbers, score: float, timestamp: float) -> None:
         """A box of a person, in pixels of the video."""

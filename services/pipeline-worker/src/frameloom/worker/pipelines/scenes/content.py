@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 from scenedetect.common import FrameTimecode, Timecode
+from scenedetect.detector import FlashFilter
 from scenedetect.detectors import AdaptiveDetector, ContentDetector
 
 from frameloom.common.pipelines import MediaInfo
@@ -35,7 +36,7 @@ class ContentCuts:
     def __init__(
         self, media: MediaInfo, threshold: float, min_scene_seconds: float, *, adaptive: bool = False
     ) -> None:
-        self._rate = Fraction(media.fps).limit_denominator(100_000)
+        self._rate = _rate(media)
         least = float(min_scene_seconds)
         self._detector = (
             AdaptiveDetector(adaptive_threshold=threshold, min_scene_len=least)
@@ -57,3 +58,37 @@ class ContentCuts:
     def flush(self) -> Iterable[Cut]:
         """Cuts do not depend on frames after the end."""
         return ()
+
+
+def lasting(
+    changes: Sequence[Cut], first: Cut, last: Cut, media: MediaInfo, min_scene_seconds: float
+) -> Iterator[Cut]:
+    """Those of all changes that are cuts of scenes of this length: what a detector of the whole would say.
+
+    Args:
+        changes: What a detector without a least length found, in order.
+        first: The first frame of the video.
+        last: The last one.
+        media: What probing found.
+        min_scene_seconds: Shortest scene.
+    """
+    rate, frame_seconds = _rate(media), 1 / media.fps
+    rule = FlashFilter(FlashFilter.Mode.MERGE, float(min_scene_seconds))
+
+    def told(cut: Cut, *, changed: bool) -> Iterator[Cut]:
+        for kept in rule.filter(_Position(cut.timestamp, cut.frame, rate), changed):
+            yield Cut(kept.frame, kept.timestamp, 1.0)
+
+    yield from told(first, changed=False)
+    for place, change in enumerate(changes):
+        yield from told(change, changed=True)
+        # Of the frames without a change only the last before the next one matters: the more time, the more is
+        # certain.
+        after = changes[place + 1] if place + 1 < len(changes) else None
+        quiet = last.timestamp if after is None else after.timestamp - frame_seconds
+        if quiet > change.timestamp + frame_seconds / 2:
+            yield from told(Cut(change.frame, quiet, 1.0), changed=False)
+
+
+def _rate(media: MediaInfo) -> Fraction:
+    return Fraction(media.fps).limit_denominator(100_000)
