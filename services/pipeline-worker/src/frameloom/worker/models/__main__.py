@@ -251,11 +251,11 @@ def _emit(document: Mapping[str, Any]) -> None:
 
 
 def _fitting(rows: Sequence[tuple[str, ...]]) -> Sequence[tuple[str, ...]]:
-    """Without the last columns, one or two, where a terminal is too narrow for them; --json has all."""
+    """Without the last columns, as many as three, where a terminal is too narrow for them; --json has all."""
     if not sys.stdout.isatty():
         return rows
     columns = shutil.get_terminal_size().columns
-    for spared in range(3):
+    for spared in range(4):
         told = [row[: len(row) - spared] for row in rows]
         if sum(max(map(len, cells)) + 2 for cells in zip(*told, strict=True)) - 2 <= columns:
             break
