@@ -90,6 +90,12 @@ async def test_a_refusal_carries_the_servers_code_sentence_and_hint(gateway, vid
             RefusedError,
             "page: too small",
         ),
+        (
+            422,
+            {"detail": [{"loc": ["body", "scopes", 1], "msg": "wrong"}, {"loc": ["body"], "msg": "empty"}]},
+            RefusedError,
+            r"^scopes\[1\]: wrong; empty$",
+        ),
         (404, {"detail": "Not Found"}, RefusedError, "Not Found"),
         (413, [], RefusedError, "413"),
         (503, {"error": {"code": "DATABASE_UNAVAILABLE", "message": "no db"}}, ServerError, "no db"),

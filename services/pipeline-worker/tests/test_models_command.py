@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from frameloom.worker.models import ModelSpec, ModelStore, PackageSource
-from frameloom.worker.models.__main__ import main
+from frameloom.worker.models.__main__ import _fitting, main
 from frameloom.worker.models.catalogue import YUNET
 from frameloom.worker.models.upkeep import entries, verified
 from frameloom.worker.pipelines import load_pipelines
@@ -87,3 +87,15 @@ def test_unknown_names_are_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFix
         told = capsys.readouterr()
         assert json.loads(told.out)["error"]["exit_code"] == 2
         assert "hint: " in told.err
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"), [(None, 4), (200, 4), (27, 4), (26, 3), (22, 3), (21, 2), (12, 1), (3, 1)]
+)
+def test_a_narrow_terminal_is_spared_the_last_columns(
+    monkeypatch: pytest.MonkeyPatch, columns: int | None, told: int
+) -> None:
+    rows = [("NAME", "NEEDED", "LICENCE", "SRC"), ("yunet", "faces", "MIT", "a")]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: columns is not None, raising=False)
+    monkeypatch.setenv("COLUMNS", str(columns or 80))
+    assert [len(row) for row in _fitting(rows)] == [told, told]
