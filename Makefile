@@ -53,7 +53,7 @@ test: .venv/.made-dev .venv/.models  ## every check and every test
 	$(BIN)/python -m pytest $(PYTEST)
 
 .dali/.made: .venv/.made-dev
-	@echo "fetching NVIDIA's DALI, some 600 MB, into .dali (once)"
+	@echo "fetching NVIDIA's DALI, some 700 MB, into .dali (once)"
 	@$(BIN)/python -m pip install --quiet --target .dali 'nvidia-dali-cuda130>=2.4,<3'
 	@touch $@
 
