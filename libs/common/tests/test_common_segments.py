@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from frameloom.common.documents import (
@@ -37,6 +37,7 @@ TASKS = TaskMachine(RetryPolicy(), 15, 60)
 BROKEN = Failure(category=FailureCategory.DECODE_ERROR, message="The video is damaged.")
 
 
+@example(duration=1e6, length=0.1, overlap=5e-324, above=0.0, limit=5e-324)
 @given(
     st.floats(0.001, 1e6),
     st.floats(0.1, 1e5),

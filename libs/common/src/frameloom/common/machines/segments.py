@@ -63,7 +63,7 @@ def cut(
         return ()
     count = math.ceil(min(duration / length, MOST))
     if overlap:
-        count = min(count, int(duration // (2 * overlap)))
+        count = min(count, math.floor(min(duration / (2 * overlap), MOST)))
     if count < 2:
         return ()
     borders = [round(duration * place / count, 3) for place in range(count)]
