@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from frameloom.common.registry import registry
+from frameloom.worker.models.store import ModelStore
+from frameloom.worker.pipelines import load_pipelines
 from support.deployment import Deployment, form
 
 ONE_SECOND_CUT = {"min_scene_length": 0}
@@ -82,7 +83,7 @@ async def test_what_is_only_worth_a_warning_is_in_the_first_event(shared: Deploy
 @pytest.mark.parametrize("name", registry())
 async def test_every_known_pipeline_is_shown_and_judged(shared: Deployment, name: str) -> None:
     shown = await shared.get(f"/api/v1/pipelines/{name}")
-    runs_here = name in {point.name for point in entry_points(group="frameloom.pipelines")}
+    runs_here = name in load_pipelines() and load_pipelines()[name].available(ModelStore())[0]
     assert (shown["enabled"], shown["unavailable_reason"] is None) == (runs_here, runs_here)
     schema = await shared.get(f"/api/v1/pipelines/{name}/schema")
     assert {one["name"] for one in schema["parameters"]} == set(shown["config_schema"])
