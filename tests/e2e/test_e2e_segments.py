@@ -93,8 +93,11 @@ async def test_a_killed_worker_costs_its_segment_only(deployment: Deployment, tm
     await deployment.ready()
     job_id = await deployment.submit(scenes(tmp_path / "six.mp4", 6), "in_segments", gate.config)
     await gate.somebody_waits(besides=1)
-    listed = (await deployment.get(f"/api/v1/jobs/{job_id}/results"))["pipeline_results"]
-    assert listed["in_segments"]["status"] == "running"
+    async with asyncio.timeout(30):
+        # The scheduler folds what the workers have claimed into the job.
+        while await _status_of(deployment, job_id) == "pending":
+            await asyncio.sleep(0.1)
+    assert await _status_of(deployment, job_id) == "running"
     await deployment.kill("worker-2")
     gate.open()
     assert (await deployment.ended(job_id))["status"] == "completed"
@@ -109,6 +112,11 @@ async def test_a_killed_worker_costs_its_segment_only(deployment: Deployment, tm
     async with deployment.http.get(url) as answer:
         found = json.loads(await answer.read())["annotations"]
     assert [row["frame_number"] for row in found] == list(range(60))
+
+
+async def _status_of(deployment: Deployment, job_id: str) -> str:
+    listed = (await deployment.get(f"/api/v1/jobs/{job_id}/results"))["pipeline_results"]
+    return str(listed["in_segments"]["status"])
 
 
 async def test_cancelling_reaches_every_segment(deployment: Deployment, tmp_path: Path) -> None:
